@@ -1,0 +1,28 @@
+"""The one exception for input a user can mend."""
+
+
+class InputError(Exception):
+    """Bad input, said in one message; the programs print it and exit with 1.
+
+    Args:
+        problem: what is wrong, in a few words.
+        file: the file (or directory) at fault.
+        key: the data set, config key or column inside it.
+        found: what was there.
+        expected: what should have been there.
+        fix: what the user can do about it.
+    """
+
+    def __init__(self, problem, *, file=None, key=None, found=None, expected=None, fix=None):
+        self.problem, self.file, self.key = problem, file, key
+        self.found, self.expected, self.fix = found, expected, fix
+        super().__init__(str(self))
+
+    def __str__(self):
+        parts = [self.problem]
+        for name in ("file", "key", "found", "expected"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"{name}: {value}")
+        text = "; ".join(parts)
+        return f"{text}. {self.fix}" if self.fix else text

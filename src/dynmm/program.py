@@ -1,0 +1,73 @@
+"""What every program of the workflow shares: its log, its errors, its exit code."""
+
+import argparse
+import json
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+from dynmm.errors import InputError
+
+TAIL_LINES = 12
+
+
+def parser(description):
+    """An argument parser with the options that every program has (--config, --log)."""
+    result = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("--config", type=_json_object, default={}, help="config slice as JSON")
+    result.add_argument("--log", type=Path, help="file that receives the log (default: none)")
+    return result
+
+
+def run(main, arguments):
+    """Call `main(arguments)` with logging set up; exit 1 with one message if it fails.
+
+    The log file gets everything. The terminal gets the messages of level INFO and, when the
+    program fails, the message of an InputError or the last lines of another error's traceback.
+    """
+    log = _start_logging(arguments.log)
+    try:
+        main(arguments)
+    except InputError as error:
+        log.error("error: %s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        sys.exit(130)
+    except Exception as error:
+        lines = traceback.format_exc().rstrip().splitlines()
+        log.debug("\n".join(lines))
+        tail = "\n".join(lines[-TAIL_LINES:])
+        where = f" (whole traceback: {arguments.log})" if arguments.log else ""
+        log.error("error: %s%s\n%s", type(error).__name__, where, tail)
+        sys.exit(1)
+
+
+def _start_logging(path):
+    log = logging.getLogger("dynmm")
+    log.setLevel(logging.DEBUG)
+    log.handlers.clear()
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(terminal)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+    logging.captureWarnings(True)
+    return log
+
+
+def _json_object(text):
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return value
