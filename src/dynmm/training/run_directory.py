@@ -1,0 +1,88 @@
+"""The private directory in which a training run keeps what it needs to go on after a kill."""
+
+import fcntl
+import logging
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from dynmm.errors import InputError
+from dynmm.files import atomic_path, read_json, write_json
+
+log = logging.getLogger("dynmm.training")
+
+STATE, BEST, FINISHED, LOCK, RECORD = (
+    "state.pt",
+    "best.safetensors",
+    "finished.json",
+    "lock",
+    "provenance.json",
+)
+
+
+class RunDirectory:
+    """State of one run, kept under its fingerprint so that nothing stale is ever resumed.
+
+    The directory is not a declared output of the workflow, which deletes those before a job
+    starts. It may be removed by hand at any time; an unfinished run then starts anew.
+
+    Args:
+        root: folder of this run and seed; the state lies in a subfolder named by the fingerprint.
+        fingerprint: hex digest of configuration, code, data and versions.
+        record: the provenance record behind the fingerprint, written beside the state.
+
+    Raises:
+        InputError: another process trains this very run.
+    """
+
+    def __init__(self, root, fingerprint, record):
+        self.path = Path(root) / fingerprint[:16]
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self.path / LOCK, "w")   # noqa: SIM115 (held for the run's life)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise InputError(
+                "another process is training this run",
+                file=self.path,
+                fix="Wait for it, or stop it; it keeps the lock for as long as it lives.",
+            ) from None
+        if not (self.path / RECORD).exists():
+            write_json(self.path / RECORD, record)
+
+    def close(self):
+        """Give the lock back."""
+        self._lock.close()
+
+    def save_state(self, state):
+        """Store the state at the end of an epoch: tensors, numbers, strings, lists and dicts."""
+        with atomic_path(self.path / STATE) as temporary:
+            torch.save(state, temporary)
+
+    def load_state(self):
+        """The last stored state, or None for a fresh run."""
+        path = self.path / STATE
+        if not path.exists():
+            return None
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    def save_best(self, tensors):
+        """Store the weights of the best epoch so far."""
+        with atomic_path(self.path / BEST) as temporary:
+            save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary)
+
+    def load_best(self):
+        """The weights of the best epoch: name -> tensor."""
+        return load_file(self.path / BEST)
+
+    def finish(self, summary):
+        """Mark the run as finished and drop what only an unfinished one needs."""
+        write_json(self.path / FINISHED, summary)
+        (self.path / STATE).unlink(missing_ok=True)
+
+    def finished(self):
+        """The summary of a finished run, else None."""
+        path = self.path / FINISHED
+        return read_json(path) if path.exists() else None
