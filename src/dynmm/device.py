@@ -35,12 +35,12 @@ def acquire_device(lock_directory=None, poll_seconds=2.0):
     if not os.environ.get("CUDA_VISIBLE_DEVICES"):
         index = lease(torch.cuda.device_count(), lock_directory, poll_seconds)
         torch.cuda.set_device(index)
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(index)   # for programs this one starts
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(index)  # for programs this one starts
         return torch.device("cuda", index)
     return torch.device("cuda", 0)
 
 
-_held = []   # open lock files: closing one would give its device back
+_held = []  # open lock files: closing one would give its device back
 
 
 def lease(devices, lock_directory=None, poll_seconds=2.0):
@@ -50,7 +50,7 @@ def lease(devices, lock_directory=None, poll_seconds=2.0):
     waiting = False
     while True:
         for index in range(devices):
-            file = open(folder / f"{index}.lock", "w")   # noqa: SIM115 (held for the process life)
+            file = open(folder / f"{index}.lock", "w")  # noqa: SIM115 (held for the process life)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

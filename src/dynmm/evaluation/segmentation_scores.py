@@ -2,7 +2,7 @@
 
 import numpy as np
 
-EPSILON = 1e-15   # the authors' `confusion_matrix.py`
+EPSILON = 1e-15  # the authors' `confusion_matrix.py`
 
 
 def confusion_matrix(labels, predictions, classes):

@@ -21,7 +21,7 @@ class TrainingTask(Protocol):
     name: str
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None   # stepped once an epoch
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None  # stepped once an epoch
     score_name: str
     higher_is_better: bool
 
@@ -61,8 +61,8 @@ class LoopSettings:
 class Progress:
     """Where a run stands at the end of an epoch."""
 
-    epoch: int = 0                  # epochs done
-    best_epoch: int | None = None   # counted from 1
+    epoch: int = 0  # epochs done
+    best_epoch: int | None = None  # counted from 1
     best_score: float | None = None
     history: list = field(default_factory=list)
 

@@ -39,7 +39,7 @@ class RunDirectory:
     def __init__(self, root, fingerprint, record):
         self.path = Path(root) / fingerprint[:16]
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.path / LOCK, "w")   # noqa: SIM115 (held for the run's life)
+        self._lock = open(self.path / LOCK, "w")  # noqa: SIM115 (held for the run's life)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,11 +11,11 @@ def one_cycle(optimizer, epochs, warmup_share=0.1):
     (0.95 to 0.85 and back).
     """
     if warmup_share * epochs == 1:
-        warmup_share *= 1.001   # torch divides by the length of the warm-up less one step
+        warmup_share *= 1.001  # torch divides by the length of the warm-up less one step
     return OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=max(epochs, 2),   # a run of one epoch trains in the middle of a cycle of two
+        total_steps=max(epochs, 2),  # a run of one epoch trains in the middle of a cycle of two
         div_factor=25,
         pct_start=warmup_share,
         anneal_strategy="cos",

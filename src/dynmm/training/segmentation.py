@@ -1,0 +1,125 @@
+"""Training of the static, one-modality and dynamic segmentation networks (paper, Section 4.3)."""
+
+import torch
+
+from dynmm.evaluation.segmentation_inference import run_split
+from dynmm.evaluation.segmentation_scores import segmentation_scores
+from dynmm.models.gate_relaxation import temperature_at
+from dynmm.training.losses import multi_scale_cross_entropy, resource_cost
+from dynmm.training.schedules import one_cycle
+
+BATCH_OF_LEARNING_RATE = 8  # the authors' learning rate is given at this batch size
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class SegmentationTask:
+    """A `TrainingTask`: one network, one way of gating.
+
+    Static and one-modality networks have the task loss alone. Stage I trains under uniformly random
+    paths (`gate: random`), Stage II under the gate's soft or straight-through weights, with
+    L = L_task + lambda * sum_p g_p C_p (equation 2), C_p the measured multiply-adds (G) of the
+    depth encoder on path p.
+
+    Args:
+        name: shown with the progress.
+        model, kind: the network and what it is (`rgb`, `depth`, `static`, `dynamic`).
+        settings: the config's training block merged with the run's own keys.
+        class_weights: (40,) float32.
+        path_costs: (5,) GMAdds of the depth encoder by path, None for networks without a gate.
+        train_batches: function of the epoch.
+        validation_batches: function without arguments.
+        validation_labels: function of an index, (H0, W0) labels.
+        device: torch device.
+    """
+
+    score_name = "miou"
+    higher_is_better = True
+
+    def __init__(
+        self,
+        name,
+        model,
+        kind,
+        settings,
+        *,
+        class_weights,
+        path_costs,
+        train_batches,
+        validation_batches,
+        validation_labels,
+        device,
+    ):
+        self.name, self.kind, self.settings, self.device = name, kind, settings, device
+        self.model = model.to(device)
+        if settings["channels_last"]:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.class_weights = class_weights.to(device)
+        self.path_costs = None if path_costs is None else torch.as_tensor(path_costs)
+        self.train_batches = train_batches
+        self._validation_batches, self._validation_labels = validation_batches, validation_labels
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=settings["learning_rate"] * settings["batch_size"] / BATCH_OF_LEARNING_RATE,
+            momentum=settings["momentum"],
+            weight_decay=settings["weight_decay"],
+            nesterov=True,
+        )
+        self.scheduler = one_cycle(self.optimizer, settings["epochs"])
+        self._autocast = PRECISIONS[settings["precision"]]
+
+    def losses(self, batch, epoch):
+        """Task and resource loss of one batch; see `TrainingTask`."""
+        rgb, depth = self._inputs(batch)
+        labels = [label.to(self.device, non_blocking=True) for label in batch["labels"]]
+        with torch.autocast(
+            self.device.type, dtype=self._autocast, enabled=self._autocast is not None
+        ):
+            outputs, weights = self._forward(rgb, depth, epoch)
+        task = multi_scale_cross_entropy(outputs, labels, self.class_weights)
+        if weights is None or self.settings["gate"] == "random":
+            return {"total": task, "task": task.detach()}
+        cost = resource_cost(weights, self.path_costs, self.settings["cost_convention"])
+        resource = self.settings["resource_weight"] * cost
+        return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
+
+    def score(self, epoch):
+        """Mean IoU of the validation samples, each on the one path its gate chooses."""
+        result = run_split(
+            self.model,
+            self.kind,
+            self._validation_batches(),
+            self._validation_labels,
+            self.device,
+            random_seed=0 if self.settings.get("gate") == "random" else None,
+        )
+        return segmentation_scores(result.confusion)["miou"]
+
+    def epoch_values(self, epoch):
+        """The temperature of the epoch, for networks with a learned gate."""
+        if self.kind != "dynamic" or self.settings["gate"] == "random":
+            return {}
+        return {"temperature": self._temperature(epoch)}
+
+    def _forward(self, rgb, depth, epoch):
+        if self.kind == "dynamic":
+            return self.model(
+                rgb,
+                depth,
+                mode=self.settings["gate"],
+                temperature=self._temperature(epoch),
+                gumbel=self.settings["gumbel"],
+            )
+        if self.kind == "static":
+            return self.model(rgb, depth), None
+        return self.model(rgb if self.kind == "rgb" else depth), None
+
+    def _temperature(self, epoch):
+        start, end = self.settings["temperature"]
+        return temperature_at(epoch, start, end, self.settings["epochs"])
+
+    def _inputs(self, batch):
+        layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format
+        return (
+            batch[name].to(self.device, non_blocking=True, memory_format=layout)
+            for name in ("rgb", "depth")
+        )
