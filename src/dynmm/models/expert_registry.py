@@ -1,0 +1,106 @@
+"""Experts and gates by name: a configuration entry and one registered class add another."""
+
+import inspect
+
+from dynmm.errors import InputError
+
+_EXPERTS = {}
+_GATES = {}
+
+
+def register_expert(task, name):
+    """Class decorator: make an expert known under `name` to one task ("mmimdb", "mosei").
+
+    The class is built as `Class(input_sizes, outputs, **options)`: `input_sizes` maps each modality
+    of the data to its feature size, `outputs` is the number of output values, the options come from
+    the configuration. It declares `modalities`, the inputs that it reads, and is called with a dict
+    of tensors `(B, ...)` (and `lengths`, `(B,)` int64, where the data are sequences); it returns
+    `(B, outputs)`.
+    """
+    return _register(_EXPERTS, (task, name))
+
+
+def register_gate(task, name):
+    """Class decorator: make a gate known under `name` to one task.
+
+    The class is built as `Class(input_sizes, experts, **options)`, `experts` being their number,
+    is called with the same dict of inputs as an expert and returns logits `(B, experts)`.
+    """
+    return _register(_GATES, (task, name))
+
+
+def build_expert(task, name, input_sizes, outputs, options=None):
+    """The expert registered as `name` for `task`, with fresh weights.
+
+    Args:
+        task: "mmimdb" or "mosei"; the module that registers its experts must have been imported.
+        name: the registered name (configuration key `model` of an expert).
+        input_sizes: feature size of each modality of the data.
+        outputs: number of output values (23 genres, 1 sentiment score).
+        options: further keyword arguments of the class, as the configuration gives them.
+
+    Raises:
+        InputError: unknown name, unknown option, or a modality that the data lack.
+    """
+    cls = _find(_EXPERTS, task, name, "expert")
+    missing = [m for m in cls.modalities if m not in input_sizes]
+    if missing:
+        raise InputError(
+            f"the expert {name} reads inputs that the data lack",
+            found=", ".join(input_sizes),
+            expected=", ".join(cls.modalities),
+        )
+    return cls(input_sizes, outputs, **_checked(cls, options or {}, f"{task}.{name}"))
+
+
+def build_gate(task, name, input_sizes, experts, options=None):
+    """The gate registered as `name` for `task`, with fresh weights; see `build_expert`.
+
+    Raises:
+        InputError: unknown name or option, or fewer than two experts to choose from.
+    """
+    if experts < 2:
+        raise InputError("a gate chooses between experts", found=experts, expected="2 or more")
+    cls = _find(_GATES, task, name, "gate")
+    return cls(input_sizes, experts, **_checked(cls, options or {}, f"{task}.{name}"))
+
+
+def registered_experts(task):
+    """Sorted names of the experts that a task has."""
+    return sorted(name for owner, name in _EXPERTS if owner == task)
+
+
+def _register(registry, key):
+    def decorate(cls):
+        if key in registry and registry[key].__qualname__ != cls.__qualname__:
+            raise ValueError(f"{key} is registered already, as {registry[key].__qualname__}")
+        registry[key] = cls
+        return cls
+
+    return decorate
+
+
+def _find(registry, task, name, kind):
+    if (task, name) in registry:
+        return registry[task, name]
+    known = sorted(n for owner, n in registry if owner == task)
+    raise InputError(
+        f"unknown {kind} for {task}",
+        found=name,
+        expected=", ".join(known),
+        fix=f"Use one of these, or register a class of that name (register_{kind}).",
+    )
+
+
+def _checked(cls, options, key):
+    """The options, after a look whether the class takes them (its first two are not options)."""
+    allowed = list(inspect.signature(cls).parameters)[2:]
+    unknown = [option for option in options if option not in allowed]
+    if unknown:
+        raise InputError(
+            "unknown option",
+            key=f"{key}.{unknown[0]}",
+            found=unknown[0],
+            expected=", ".join(allowed) or "no options",
+        )
+    return options

@@ -1,0 +1,28 @@
+"""The gate of the paper on MM-IMDB: a two-layer perceptron on the concatenated features."""
+
+import torch
+from torch import nn
+
+from dynmm.models.expert_registry import register_gate
+
+
+@register_gate("mmimdb", "mlp")
+class MlpGate(nn.Module):
+    """Linear, ReLU, linear on all modalities side by side (paper section 4.1: hidden size 128).
+
+    Args:
+        input_sizes: feature size of each modality, in the order in which they are concatenated.
+        experts: number of experts B to choose from.
+        hidden: size of the hidden layer.
+    """
+
+    def __init__(self, input_sizes, experts, hidden=128):
+        super().__init__()
+        self.modalities = tuple(input_sizes)
+        self.fc = nn.Linear(sum(input_sizes.values()), hidden)
+        self.fc2 = nn.Linear(hidden, experts)
+
+    def forward(self, inputs):
+        """Gate logits (B, experts) of a dict of features, each (B, size)."""
+        features = torch.cat([inputs[name] for name in self.modalities], dim=1)
+        return self.fc2(torch.relu(self.fc(features)))
