@@ -1,0 +1,256 @@
+"""NYU Depth V2: from the raw files to arrays the trainer reads by memory map."""
+
+import contextlib
+import hashlib
+import logging
+import math
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dynmm import __version__
+from dynmm.data.class_weights import RULES, ClassCounts, class_weights
+from dynmm.data.nyuv2_raw import RawFiles, RawFrames
+from dynmm.data.nyuv2_tables import CLASSES, read_class_mapping, read_splits
+from dynmm.errors import InputError
+from dynmm.files import sha256, write_json
+
+DEPTH_MODES = {"refined": "depth", "raw": "depth_raw"}
+MANIFEST = "manifest.json"
+MILLIMETRES = 1000
+MAX_MILLIMETRES = np.iinfo(np.uint16).max
+LOG_EVERY = 200
+log = logging.getLogger(__name__)
+
+
+def prepare(raw_files, out_dir, settings):
+    """Write the prepared arrays and `manifest.json` into `out_dir`, one frame in memory at a time.
+
+    For each split, frames in ascending order of their official number: `<split>_rgb.npy`
+    (N, H, W, 3) uint8; `<split>_depth.npy` and `<split>_depth_raw.npy` (N, H, W) uint16 in mm,
+    metres times 1000 truncated (0: no reading); `<split>_labels.npy` (N, H, W) uint8 in 0..40
+    (0: void). The manifest holds shapes, types, checksums, class names and the statistics of the
+    training split. Rules as in ESANet's `prepare_dataset.py`.
+
+    All is written into a folder beside `out_dir` and moved at the end, the manifest last: where
+    `out_dir` has a manifest, its arrays are complete. A failed run leaves `out_dir` as it was; a
+    killed one leaves at most that folder, which the next run removes.
+
+    Args:
+        raw_files: RawFiles, or the folder that holds the three files.
+        out_dir: folder for the result.
+        settings: dict with `depth`: refined or raw, the depth that networks will see.
+
+    Returns:
+        The manifest, a dict.
+
+    Raises:
+        InputError: bad settings or raw files; the message names file, key and what was found.
+    """
+    mode = _depth_mode(settings)
+    if not isinstance(raw_files, RawFiles):
+        raw_files = RawFiles.in_folder(raw_files)
+    out_dir = Path(out_dir)
+    mapping = read_class_mapping(raw_files.mapping)
+    with RawFrames(raw_files.labeled) as frames, _folder_beside(out_dir) as partial:
+        splits = read_splits(raw_files.splits, len(frames))
+        left_out = len(frames) - sum(map(len, splits.values()))
+        if left_out:
+            log.info("%d frames are in neither split and are left out", left_out)
+        written = {
+            split: _write_split(frames, indices, mapping, partial, split)
+            for split, indices in splits.items()
+        }
+        manifest = {
+            "task": "nyuv2",
+            "settings": {"depth": mode},
+            "height": frames.height,
+            "width": frames.width,
+            "classes": list(mapping.names),
+            "splits": {split: (ids + 1).tolist() for split, ids in splits.items()},
+            "arrays": {name: entry for part in written.values() for name, entry in part["arrays"]},
+            "statistics": _statistics(written, mode, raw_files.labeled),
+            "raw": {name: _describe(path) for name, path in vars(raw_files).items()},
+            "versions": {
+                "dynmm": __version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "h5py": h5py.__version__,
+            },
+        }
+        write_json(partial / MANIFEST, manifest)
+        _publish(partial, out_dir)
+    return manifest
+
+
+class DepthSums:
+    """Exact mean and deviation of millimetres, by integer sums.
+
+    Args:
+        skip_zeros: leave pixels without a reading out (raw depth).
+    """
+
+    def __init__(self, skip_zeros):
+        self.skip_zeros = skip_zeros
+        self.count = self.total = self.squares = 0
+
+    def add(self, depth):
+        """Take in one (H, W) uint16 frame."""
+        values = depth[depth > 0] if self.skip_zeros else depth.ravel()
+        self.count += values.size
+        self.total += int(values.sum(dtype=np.uint64))
+        self.squares += int(np.square(values, dtype=np.uint64).sum())
+
+    def summary(self):
+        """`mean` and population deviation `std` in mm, or None where there is no spread."""
+        spread = self.count * self.squares - self.total**2
+        if not spread:
+            return None
+        return {"mean": self.total / self.count, "std": math.sqrt(spread / self.count**2)}
+
+
+class _ArrayWriter:
+    """An NPY file written frame by frame, hashed on the way.
+
+    Plain writes, no memory map: mapped pages would stay resident and count as memory.
+    """
+
+    def __init__(self, path, shape, dtype):
+        self.entry = {"shape": list(shape), "dtype": np.dtype(dtype).name}
+        self._digest = hashlib.sha256()
+        self._file = open(path, "wb")  # noqa: SIM115 (closed by finish or by the garbage collector)
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(self, header)
+
+    def write(self, data):
+        self._digest.update(data)
+        self._file.write(data)
+
+    def finish(self):
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return {**self.entry, "sha256": self._digest.hexdigest()}
+
+
+def _write_split(frames, indices, mapping, folder, split):
+    """Write the four arrays of one split; return their manifest entries and the sums over them."""
+    size = (len(indices), frames.height, frames.width)
+    shapes = {
+        "rgb": ((*size, 3), np.uint8),
+        "depth": (size, np.uint16),
+        "depth_raw": (size, np.uint16),
+        "labels": (size, np.uint8),
+    }
+    names = {kind: f"{split}_{kind}.npy" for kind in shapes}
+    writers = {kind: _ArrayWriter(folder / names[kind], *shapes[kind]) for kind in shapes}
+    counts = ClassCounts(CLASSES)
+    sums = {mode: DepthSums(skip_zeros=mode == "raw") for mode in DEPTH_MODES}
+    for done, index in enumerate(indices, start=1):
+        frame = frames.frame(index)
+        number = index + 1
+        arrays = {
+            "rgb": frame["rgb"],
+            "depth": _millimetres(frame["depth"], frames.path, "depths", number),
+            "depth_raw": _millimetres(frame["depth_raw"], frames.path, "rawDepths", number),
+            "labels": _map_labels(frame["label"], mapping, frames.path, number),
+        }
+        for kind, array in arrays.items():
+            writers[kind].write(array.data)
+        counts.add(arrays["labels"])
+        for mode, kind in DEPTH_MODES.items():
+            sums[mode].add(arrays[kind])
+        if done % LOG_EVERY == 0 or done == len(indices):
+            log.info("%s: %d of %d frames", split, done, len(indices))
+    entries = [(names[kind], writer.finish()) for kind, writer in writers.items()]
+    return {"arrays": entries, "counts": counts, "sums": sums}
+
+
+def _millimetres(metres, file, key, number):
+    millimetres = metres * np.float32(MILLIMETRES)
+    # written so that NaN fails it
+    valid = (millimetres >= 0) & (millimetres < MAX_MILLIMETRES + 1)
+    if not valid.all():
+        raise InputError(
+            f"frame {number} holds impossible depths",
+            file=file,
+            key=key,
+            found=f"{np.count_nonzero(~valid)} pixels such as {metres[~valid][0]} m",
+            expected=f"metres in 0..{MAX_MILLIMETRES / MILLIMETRES}, 0 where there is no reading",
+            fix="Set such pixels to 0, or fetch the official file again.",
+        )
+    return millimetres.astype(np.uint16)
+
+
+def _map_labels(label, mapping, file, number):
+    largest = label.max()
+    if largest >= len(mapping.lookup):
+        raise InputError(
+            f"frame {number} holds a label outside the mapping",
+            file=file,
+            key="labels",
+            found=largest,
+            expected=f"0..{len(mapping.lookup) - 1}, as mapClass of classMapping40.mat has",
+            fix="Use the classMapping40.mat that belongs to this labeled file.",
+        )
+    return mapping.lookup[label]
+
+
+def _statistics(written, mode, file):
+    train = written["train"]
+    depth = {name: sums.summary() for name, sums in train["sums"].items()}
+    if depth[mode] is None:
+        raise InputError(
+            "the training depth has no spread, so it cannot be normalised",
+            file=file,
+            key="rawDepths" if mode == "raw" else "depths",
+            found="the same value at every valid pixel, or none valid",
+            expected="depth in metres",
+        )
+    counts = train["counts"]
+    return {
+        "depth_mm": depth,
+        "class_pixels": {s: part["counts"].pixels.tolist() for s, part in written.items()},
+        "class_weights": {rule: class_weights(counts, rule).tolist() for rule in RULES},
+        "classes_absent_from_train": counts.absent,
+    }
+
+
+def _depth_mode(settings):
+    unknown = sorted(set(settings) - {"depth"})
+    if unknown or settings.get("depth") not in DEPTH_MODES:
+        raise InputError(
+            "bad settings for the preparation",
+            key=unknown[0] if unknown else "depth",
+            found="unknown key" if unknown else settings.get("depth"),
+            expected="only the key depth" if unknown else " or ".join(DEPTH_MODES),
+        )
+    return settings["depth"]
+
+
+def _describe(path):
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+@contextlib.contextmanager
+def _folder_beside(out_dir):
+    partial = out_dir.parent / f".{out_dir.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish(partial, out_dir):
+    """Move the files; without its manifest `out_dir` counts as unprepared, so that moves last."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / MANIFEST).unlink(missing_ok=True)
+    for path in sorted(partial.glob("*.npy")):
+        os.replace(path, out_dir / path.name)
+    os.replace(partial / MANIFEST, out_dir / MANIFEST)

@@ -1,0 +1,155 @@
+"""The raw frames of NYU Depth V2.
+
+`nyu_depth_v2_labeled.mat` is HDF5 written by MATLAB: its axes are reversed, an image is stored as
+(3, W, H). Nothing here holds more than one frame (and HDF5's bounded chunk cache) in memory.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dynmm.errors import InputError
+
+LABELED = "nyu_depth_v2_labeled.mat"
+SPLITS = "splits.mat"
+MAPPING = "classMapping40.mat"
+LAYOUT = {
+    "images": ("(N, 3, W, H)", np.uint8),
+    "labels": ("(N, W, H)", np.uint16),
+    "depths": ("(N, W, H)", np.float32),
+    "rawDepths": ("(N, W, H)", np.float32),
+}
+# A chunk may span many frames; the cache spares unpacking it again for each of them.
+CHUNK_CACHE_BYTES = 32 << 20
+FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address and checksum)."
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """Paths of the three raw files."""
+
+    labeled: Path
+    splits: Path
+    mapping: Path
+
+    @classmethod
+    def in_folder(cls, raw_dir):
+        """The three files under their official names in `raw_dir`."""
+        raw_dir = Path(raw_dir)
+        return cls(raw_dir / LABELED, raw_dir / SPLITS, raw_dir / MAPPING)
+
+
+class RawFrames:
+    """Frames of `nyu_depth_v2_labeled.mat`, one at a time; a context manager.
+
+    Attributes:
+        count, height, width: number of frames and their size in pixels.
+
+    Raises:
+        InputError: the file or a key is missing, is no HDF5, is truncated, or a shape or a type
+            is not as in the official file.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        require_file(self.path)
+        try:
+            self._file = h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        except OSError as error:
+            raise InputError(
+                "not a readable HDF5 file",
+                file=self.path,
+                found=f"{self.path.stat().st_size} bytes ({error})",
+                expected="the complete MATLAB 7.3 file",
+                fix=FETCH_AGAIN,
+            ) from error
+        try:
+            self._arrays = {key: self._dataset(key) for key in LAYOUT}
+            self.count, _, self.width, self.height = self._arrays["images"].shape
+            self._check_shapes()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __len__(self):
+        return self.count
+
+    def frame(self, index):
+        """Frame `index` (0-based) with its axes in the usual order.
+
+        Returns:
+            dict of `rgb` (H, W, 3) uint8, `label` (H, W) uint16 in 0..894 (0: unlabeled),
+            `depth` and `depth_raw` (H, W) float32 in metres (0 in `depth_raw`: no reading).
+        """
+        images = self._read("images", index)
+        return {
+            "rgb": np.ascontiguousarray(images.transpose(2, 1, 0)),
+            "label": np.ascontiguousarray(self._read("labels", index).T),
+            "depth": np.ascontiguousarray(self._read("depths", index).T),
+            "depth_raw": np.ascontiguousarray(self._read("rawDepths", index).T),
+        }
+
+    def _read(self, key, index):
+        try:
+            return self._arrays[key][index]
+        except OSError as error:
+            raise InputError(
+                f"frame {index + 1} cannot be read",
+                file=self.path,
+                key=key,
+                found=str(error),
+                expected=f"an array {LAYOUT[key][0]}",
+                fix=FETCH_AGAIN,
+            ) from error
+
+    def _dataset(self, key):
+        expected, dtype = LAYOUT[key]
+        expected = f"an array {expected} of {np.dtype(dtype)}"
+        array = self._file.get(key)
+        if not isinstance(array, h5py.Dataset):
+            found = "the key is missing" if array is None else "a group"
+        elif array.dtype != dtype or array.ndim != expected.count(",") + 1:
+            found = f"{array.shape} of {array.dtype}"
+        else:
+            return array
+        raise InputError(
+            "not the layout of NYU Depth V2",
+            file=self.path,
+            key=key,
+            found=found,
+            expected=expected,
+            fix=FETCH_AGAIN,
+        )
+
+    def _check_shapes(self):
+        shape = (self.count, self.width, self.height)
+        for key, array in self._arrays.items():
+            wanted = (self.count, 3, *shape[1:]) if key == "images" else shape
+            if array.shape != wanted or 0 in wanted:
+                raise InputError(
+                    "the arrays disagree on the number or the size of the frames",
+                    file=self.path,
+                    key=key,
+                    found=array.shape,
+                    expected=f"{wanted}, none of them 0, as `images` says",
+                    fix=FETCH_AGAIN,
+                )
+
+
+def require_file(path):
+    """Raise InputError where the raw file `path` is missing."""
+    if not Path(path).is_file():
+        raise InputError(
+            "raw file missing",
+            file=path,
+            expected=f"one of {LABELED}, {SPLITS}, {MAPPING} of NYU Depth V2",
+            fix="Set data.nyuv2.raw_dir to the folder that holds it, or data.nyuv2.download: true.",
+        )
