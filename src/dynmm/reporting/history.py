@@ -1,0 +1,121 @@
+"""The course of training: loss and validation score against the epoch."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dynmm.errors import InputError
+from dynmm.reporting import style
+
+COLUMNS = ("epoch", "total_loss", "score", "score_name")
+SCORES = {  # score_name -> printed name and factor from the stored unit
+    "miou": ("mIoU (%)", 100),
+    "micro_f1": ("micro F1 (%)", 100),
+    "macro_f1": ("macro F1 (%)", 100),
+    "acc2": ("accuracy (%)", 100),
+    "mae": ("MAE", 1),
+    "loss": ("loss", 1),
+}
+MARKERS_PER_LINE = 8
+
+
+def read_histories(paths, labels):
+    """All `history.csv` files in one frame.
+
+    Args:
+        paths: history files, one per run and seed.
+        labels: the run's printed name for each path; seeds of one run share it.
+
+    Returns:
+        DataFrame, the files' columns plus `run` (the label) and `file`; runs keep their order.
+
+    Raises:
+        InputError: no files, as many labels as files not given, a file unreadable or empty,
+            a column missing, or scores of different kinds.
+    """
+    if not paths or len(labels) != len(paths):
+        raise InputError(
+            "one label per history file", key="labels", found=len(labels), expected=len(paths)
+        )
+    frames = [_read(Path(p)).assign(run=t) for p, t in zip(paths, labels, strict=True)]
+    frame = pd.concat(frames, ignore_index=True)
+    kinds = list(dict.fromkeys(frame["score_name"]))
+    if len(kinds) > 1:
+        raise InputError(
+            "histories with scores of different kinds", key="score_name", found=", ".join(kinds)
+        )
+    return frame
+
+
+def over_seeds(frame, column):
+    """Mean and sample deviation of one column for each run and epoch.
+
+    Returns:
+        DataFrame with columns run, epoch, mean, std (0 for one seed), runs in order of appearance.
+    """
+    groups = frame.groupby(["run", "epoch"], sort=False)[column]
+    result = groups.agg(["mean", "std"]).fillna({"std": 0.0}).reset_index()
+    order = {run: place for place, run in enumerate(dict.fromkeys(frame["run"]))}
+    return result.sort_values(
+        ["run", "epoch"], key=lambda c: c.map(order) if c.name == "run" else c
+    )
+
+
+def history_figure(frame, *, select_on="validation", note=""):
+    """Training loss above, score on the selection split below; mean over seeds with deviation.
+
+    Args:
+        frame: what `read_histories` returned.
+        select_on: the split the score is of ("validation" or "test").
+        note: a line under the figure, such as what the data is.
+
+    Returns:
+        The matplotlib figure, one column wide.
+    """
+    name = frame["score_name"].iloc[0]
+    title, scale = SCORES.get(name, (name, 1))
+    fig, (top, bottom) = style.figure(height=3.6, nrows=2, sharex=True)
+    _draw(top, over_seeds(frame, "total_loss"), 1)
+    _draw(bottom, over_seeds(frame, "score"), scale)
+    top.set_ylabel("training loss")
+    bottom.set_ylabel(f"{select_on} {title}")
+    bottom.set_xlabel("epoch")
+    bottom.xaxis.get_major_locator().set_params(integer=True)
+    handles, labels = top.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)))
+    if note:
+        style.footnote(fig, note)
+    return fig
+
+
+def _draw(axes, summary, scale):
+    for index, (run, part) in enumerate(summary.groupby("run", sort=False)):
+        look = style.series(index)
+        mean, deviation = part["mean"] * scale, part["std"] * scale
+        every = max(1, len(part) // MARKERS_PER_LINE)
+        axes.plot(part["epoch"], mean, label=run, markevery=every, **look)
+        if deviation.any():
+            axes.fill_between(
+                part["epoch"],
+                mean - deviation,
+                mean + deviation,
+                color=look["color"],
+                alpha=style.BAND_ALPHA,
+                linewidth=0,
+            )
+
+
+def _read(path):
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read a history", file=path, found=error) from None
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing or frame.empty:
+        raise InputError(
+            "a history lacks columns or rows",
+            file=path,
+            found=f"{len(frame)} rows; {', '.join(frame.columns)}",
+            expected=", ".join(COLUMNS),
+        )
+    return frame.assign(file=str(path))

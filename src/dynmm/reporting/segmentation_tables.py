@@ -1,0 +1,142 @@
+"""Tables 3 and 4: mIoU and multiply-adds of the segmentation networks on NYU Depth V2."""
+
+import statistics
+
+from dynmm.errors import InputError
+from dynmm.reporting.paper import is_paper_data, published_values
+from dynmm.reporting.records import by_run, number
+from dynmm.reporting.tables import Metric, Row, build_table
+
+TASK = "nyuv2"
+RGB_ROW = {"key": "rgb", "method": "RGB only", "modality": "RGB"}
+STATIC = "esanet"
+CONVENTIONS = ("complete", "per_module")
+GIGA = 1e-9
+
+
+def build_segmentation_table(name, paper, records, config):
+    """Table 3 or 4 from the metrics of the trained (and released) networks.
+
+    Args:
+        name: "table3" or "table4".
+        paper: what `paper.read_paper` returned.
+        records: what `records.read_records` returned, of task "nyuv2".
+        config: `runs` (optional): run name -> key or method of a row, or a title of its own;
+            `madds_convention` (optional): "complete" (default) or "per_module";
+            `paper_data` (optional): whether the data is the paper's; else its name decides.
+
+    Returns:
+        `tables.Table`: RGB only first, then the paper's rows, then runs with a title of their own
+        (such as released weights).
+
+    Raises:
+        InputError: records of another task, two runs for one row, or a number missing.
+    """
+    convention = config.get("madds_convention", CONVENTIONS[0])
+    if convention not in CONVENTIONS:
+        raise InputError(
+            "unknown convention of counting multiply-adds",
+            key="madds_convention",
+            found=convention,
+            expected=" or ".join(CONVENTIONS),
+        )
+    for record in records:
+        if record["task"] != TASK:
+            raise InputError(
+                "metrics of another task",
+                file=record["file"],
+                key="task",
+                found=record["task"],
+                expected=TASK,
+            )
+    runs = _runs_by_row(paper, by_run(records), config.get("runs", {}))
+    builder = {"table3": _table3, "table4": _table4}[name]
+    metrics, further = builder(runs.get(STATIC), convention)
+    block = paper[name]
+    return build_table(
+        _rows(name, paper, runs),
+        metrics,
+        caption=f"Table {name.removeprefix('table')}. {block['caption']}",
+        paper_name=paper["data_sets"][TASK]["name"],
+        is_paper_data=is_paper_data(paper, TASK, records[0]["content"], config.get("paper_data")),
+        further=further,
+    )
+
+
+def _table3(static, convention):
+    def reduction(of_convention):
+        key = f"madds.{of_convention}.depth_encoder"
+        whole = statistics.fmean(number(r, key) for r in static) if static else 0.0
+        return lambda record: 100 * (1 - number(record, key) / whole) if whole else None
+
+    metrics = [
+        _miou(),
+        _giga("depth_madds_g", "depth encoder MAdds (G)", f"madds.{convention}.depth_encoder"),
+        Metric("reduction_pct", "MAdds reduction (%)", 1, reduction(convention)),
+    ]
+    further = [_miou_present()]
+    for each in CONVENTIONS:
+        further.append(_giga(f"depth_madds_g_{each}", "", f"madds.{each}.depth_encoder"))
+        further.append(Metric(f"reduction_pct_{each}", "", 1, reduction(each)))
+    return metrics, further
+
+
+def _table4(static, convention):
+    metrics = [_miou(), _giga("madds_g", "MAdds (G)", f"madds.{convention}.total")]
+    further = [_giga(f"madds_g_{each}", "", f"madds.{each}.total") for each in CONVENTIONS]
+    return metrics, [_miou_present(), *further]
+
+
+def _miou():
+    return Metric("miou", "mIoU (%)", 1, "metrics.miou", scale=100)
+
+
+def _miou_present():
+    """The mean over the classes that occur; the authors' rule counts absent ones as 0."""
+    return Metric("miou_present", "mIoU, classes present (%)", 1, "metrics.miou_present", scale=100)
+
+
+def _giga(name, heading, key):
+    return Metric(name, heading, 2, key, scale=GIGA, paper_decimals=1)
+
+
+def _runs_by_row(paper, runs, wanted):
+    """Row key (or a title of its own) -> records; a run's own name is its key by default."""
+    names = {RGB_ROW["method"]: RGB_ROW["key"]}
+    for table in ("table3", "table4"):
+        names |= {row["method"]: row["key"] for row in paper[table]["rows"]}
+    result = {}
+    for run, records in runs.items():
+        row = wanted.get(run, run)
+        key = names.get(row, row)
+        if key in result:
+            raise InputError(
+                "two runs for one row of the table",
+                file=records[0]["file"],
+                key=f"runs.{run}",
+                found=row,
+                fix="Give one of them a title of its own.",
+            )
+        result[key] = records
+    return result
+
+
+def _rows(name, paper, runs):
+    block = paper[name]["rows"]
+    first = [row for row in block if row["key"] not in _keys(paper, "table3")]
+    ours = [row for row in block if row not in first]
+    rows = [_row(row, runs) for row in [*first, *([RGB_ROW] if "rgb" in runs else []), *ours]]
+    known = {"rgb"} | _keys(paper, "table3") | _keys(paper, "table4")
+    own = [title for title in runs if title not in known]
+    return rows + [_row({"method": t, "key": t, "modality": "RGB-D"}, runs) for t in own]
+
+
+def _row(row, runs):
+    records = runs.get(row["key"], [])
+    extra = {"run": records[0]["run"] if records else ""}
+    modality = records[0].get("modality", row["modality"]) if records else row["modality"]
+    return Row(row["method"], modality, records, published_values(row), extra)
+
+
+def _keys(paper, table):
+    return {row["key"] for row in paper[table]["rows"]}

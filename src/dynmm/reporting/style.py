@@ -1,0 +1,98 @@
+"""The common look of every figure, and how a figure becomes files.
+
+Line styles, markers and the lightness of the colours differ from series to series, so a figure
+can be read in grey. Files hold no dates: the same data gives the same bytes.
+"""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+
+from dynmm.files import atomic_path
+
+COLUMN_WIDTH = 3.25  # inches: one column of the paper's format
+PAGE_WIDTH = 6.875  # inches: both columns
+PNG_DPI = 300
+BAND_ALPHA = 0.18
+
+# dark to light and back, so that neighbours differ in grey too (Okabe-Ito, safe for colour-blind)
+COLOURS = ["#000000", "#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F"]
+LINES = ["-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (3, 1)), "-"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+
+SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.columnspacing": 1.2,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "pdf.fonttype": 42,  # TrueType: text stays text
+    "pdf.compression": 6,
+    "svg.hashsalt": "dynmm",
+}
+
+
+def figure(width=COLUMN_WIDTH, height=2.4, **subplots):
+    """A new figure and its axes in the common style.
+
+    Args:
+        width, height: inches.
+        **subplots: handed to `matplotlib.pyplot.subplots`, such as nrows or sharex.
+
+    Returns:
+        What `subplots` returns: the figure, and one or an array of axes.
+    """
+    plt.rcdefaults()
+    plt.rcParams.update(SETTINGS)
+    return plt.subplots(figsize=(width, height), **subplots)
+
+
+def series(index):
+    """Colour, line style and marker of the series number `index` (0, 1, ...), as plot keywords."""
+    place = index % len(COLOURS)
+    return {
+        "color": COLOURS[place],
+        "linestyle": LINES[place],
+        "marker": MARKERS[place],
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.4,
+    }
+
+
+def footnote(fig, text):
+    """Write `text` small under the figure, below everything else."""
+    fig.supxlabel(text, fontsize=6, color="#444444", x=0.01, ha="left")
+
+
+def save_figure(fig, path_pdf, path_png):
+    """Write the figure as PDF and PNG, without dates, each whole or not at all; close it."""
+    try:
+        with atomic_path(path_pdf) as pdf, atomic_path(path_png) as png:
+            empty = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
+            fig.savefig(pdf, format="pdf", metadata=empty)
+            fig.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    finally:
+        plt.close(fig)

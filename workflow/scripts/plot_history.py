@@ -1,0 +1,34 @@
+"""Draw training loss and validation score against the epoch, one line a run."""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.reporting.history import history_figure, read_histories
+from dynmm.reporting.style import save_figure
+
+
+def main(arguments):
+    """Draw the histories; the config slice may give `select_on`, `content` and `preset`."""
+    config = arguments.config
+    words = [f"data: {config['content']}"] if "content" in config else []
+    words += [f"preset: {config['preset']}"] if "preset" in config else []
+    fig = history_figure(
+        read_histories(arguments.histories, arguments.labels or _runs(arguments.histories)),
+        select_on=config.get("select_on", "validation"),
+        note="; ".join(words),
+    )
+    save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
+
+
+def _runs(histories):
+    """The run's name in .../<run>/seed<k>/history.csv."""
+    return [path.resolve().parent.parent.name for path in histories]
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--histories", type=Path, nargs="+", required=True, help="history.csv")
+    parser.add_argument("--labels", nargs="+", help="a name per history (default: from its path)")
+    parser.add_argument("--out", type=Path, required=True, help="PDF")
+    parser.add_argument("--png", type=Path, help="PNG (default: beside the PDF)")
+    program.run(main, parser.parse_args())
