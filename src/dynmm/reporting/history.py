@@ -82,18 +82,21 @@ def history_figure(frame, *, select_on="validation", note=""):
     bottom.set_xlabel("epoch")
     bottom.xaxis.get_major_locator().set_params(integer=True)
     handles, labels = top.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)))
+    style.legend_above(fig, handles, labels)
     if note:
         style.footnote(fig, note)
     return fig
 
 
 def _draw(axes, summary, scale):
+    runs = summary["run"].nunique()
     for index, (run, part) in enumerate(summary.groupby("run", sort=False)):
         look = style.series(index)
         mean, deviation = part["mean"] * scale, part["std"] * scale
         every = max(1, len(part) // MARKERS_PER_LINE)
-        axes.plot(part["epoch"], mean, label=run, markevery=every, **look)
+        marked = (index * every // runs, every)  # apart from the other runs' markers
+        width = {"linewidth": 0.8} if every > 1 else {}
+        axes.plot(part["epoch"], mean, label=run, markevery=marked, **width, **look)
         if deviation.any():
             axes.fill_between(
                 part["epoch"],

@@ -82,6 +82,15 @@ def series(index):
     }
 
 
+def legend_above(fig, handles, labels):
+    """A legend over all axes, in as many columns as its names leave room for."""
+    longest = max(len(label) for label in labels)
+    # at this font size a character takes about 0.06 inch, the line and the gaps about 0.45
+    columns = int(fig.get_size_inches()[0] / (0.06 * longest + 0.45))
+    columns = max(1, min(columns, len(labels)))
+    fig.legend(handles, labels, loc="outside upper center", ncols=columns)
+
+
 def footnote(fig, text):
     """Write `text` small under the figure, below everything else."""
     fig.supxlabel(text, fontsize=6, color="#444444", x=0.01, ha="left")
