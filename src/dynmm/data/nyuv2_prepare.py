@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from dynmm import __version__
-from dynmm.data.class_weights import RULES, ClassCounts, class_weights
+from dynmm.data.class_weights import ClassCounts, class_weights
 from dynmm.data.nyuv2_raw import RawFiles, RawFrames
 from dynmm.data.nyuv2_tables import CLASSES, read_class_mapping, read_splits
 from dynmm.errors import InputError
@@ -21,6 +21,7 @@ from dynmm.files import sha256, write_json
 
 DEPTH_MODES = {"refined": "depth", "raw": "depth_raw"}
 MANIFEST = "manifest.json"
+CLASS_WEIGHTING = "median_frequency"
 MILLIMETRES = 1000
 MAX_MILLIMETRES = np.iinfo(np.uint16).max
 LOG_EVERY = 200
@@ -33,8 +34,11 @@ def prepare(raw_files, out_dir, settings):
     For each split, frames in ascending order of their official number: `<split>_rgb.npy`
     (N, H, W, 3) uint8; `<split>_depth.npy` and `<split>_depth_raw.npy` (N, H, W) uint16 in mm,
     metres times 1000 truncated (0: no reading); `<split>_labels.npy` (N, H, W) uint8 in 0..40
-    (0: void). The manifest holds shapes, types, checksums, class names and the statistics of the
-    training split. Rules as in ESANet's `prepare_dataset.py`.
+    (0: void). The manifest holds shapes, types and checksums of these; the 40 `class_names`; the
+    `splits` as official frame numbers; `depth_statistics` (mean and deviation in mm of the training
+    split, refined and raw), `class_pixels` by split (void first), `class_weights` (0 for a class
+    absent from the training labels, which `classes_absent_from_train` lists); what the raw files
+    were. Rules as in ESANet's `prepare_dataset.py`.
 
     All is written into a folder beside `out_dir` and moved at the end, the manifest last: where
     `out_dir` has a manifest, its arrays are complete. A failed run leaves `out_dir` as it was; a
@@ -43,7 +47,8 @@ def prepare(raw_files, out_dir, settings):
     Args:
         raw_files: RawFiles, or the folder that holds the three files.
         out_dir: folder for the result.
-        settings: dict with `depth`: refined or raw, the depth that networks will see.
+        settings: dict with `depth`: refined or raw, the depth that networks will see. Both are
+            written; this one must have a spread.
 
     Returns:
         The manifest, a dict.
@@ -70,10 +75,10 @@ def prepare(raw_files, out_dir, settings):
             "settings": {"depth": mode},
             "height": frames.height,
             "width": frames.width,
-            "classes": list(mapping.names),
+            "class_names": list(mapping.names),
             "splits": {split: (ids + 1).tolist() for split, ids in splits.items()},
             "arrays": {name: entry for part in written.values() for name, entry in part["arrays"]},
-            "statistics": _statistics(written, mode, raw_files.labeled),
+            **_statistics(written, mode, raw_files.labeled),
             "raw": {name: _describe(path) for name, path in vars(raw_files).items()},
             "versions": {
                 "dynmm": __version__,
@@ -213,9 +218,10 @@ def _statistics(written, mode, file):
         )
     counts = train["counts"]
     return {
-        "depth_mm": depth,
+        "depth_statistics": depth,
         "class_pixels": {s: part["counts"].pixels.tolist() for s, part in written.items()},
-        "class_weights": {rule: class_weights(counts, rule).tolist() for rule in RULES},
+        "class_weighting": CLASS_WEIGHTING,
+        "class_weights": class_weights(counts, CLASS_WEIGHTING).tolist(),
         "classes_absent_from_train": counts.absent,
     }
 

@@ -48,7 +48,7 @@ def read_splits(path, count):
 
 @dataclass(frozen=True)
 class ClassMapping:
-    """`lookup` (895,) uint8 maps 0..894 to 0..40 (0: void); `names` are the 41, "void" first."""
+    """`lookup` (895,) uint8 maps 0..894 to 0..40 (0: void); `names` are those of 1..40."""
 
     lookup: np.ndarray
     names: tuple
@@ -83,7 +83,7 @@ def read_class_mapping(path):
             fix=FETCH_AGAIN,
         )
     lookup = np.concatenate([[0], mapping]).astype(np.uint8)
-    return ClassMapping(lookup, ("void", *(str(np.ravel(name)[0]) for name in names)))
+    return ClassMapping(lookup, tuple(str(np.ravel(name)[0]) for name in names))
 
 
 def _load_matlab(path):

@@ -1,6 +1,5 @@
 """Prepared RGB-D frames, read by memory map."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,8 @@ from dynmm.files import read_json
 PREPARE_AGAIN = "Run prepare_nyuv2 again."
 
 
-@dataclass(frozen=True)
-class DepthScale:
-    """How depth is normalised: `mode` (refined or raw), `mean` and `std` of the training split, mm.
-
-    In raw mode pixels without a reading (0 mm) stay 0 after normalisation.
-    """
-
-    mode: str
-    mean: float
-    std: float
-
-
 class SegmentationFrames:
     """The frames of one split, or some of them; picklable, so that workers map the same files.
-
-    `frames[i]` is a dict of `rgb` (H, W, 3) uint8, `depth` (H, W) uint16 in mm (refined or raw, as
-    prepared) and `label` (H, W) uint8 in 0..40 (0: void), all views of the files.
 
     Args:
         prepared_dir: folder of `manifest.json` and the arrays.
@@ -37,7 +21,7 @@ class SegmentationFrames:
 
     Attributes:
         manifest: the manifest as a dict.
-        numbers: the frames' official numbers, 1-based.
+        frame_numbers: the frames' official numbers, 1-based.
 
     Raises:
         InputError: no manifest, an array that is missing or not as the manifest says, an unknown
@@ -59,13 +43,8 @@ class SegmentationFrames:
                 found=f"{self.indices.min()}..{self.indices.max()}",
                 expected=f"0..{len(numbers) - 1}",
             )
-        self.numbers = [numbers[index] for index in self.indices]
-        depth = DEPTH_MODES[self.manifest["settings"]["depth"]]
-        self._arrays = {
-            "rgb": self._open("rgb"),
-            "depth": self._open(depth),
-            "label": self._open("labels"),
-        }
+        self.frame_numbers = [numbers[index] for index in self.indices]
+        self._arrays = {kind: self._open(kind) for kind in ("rgb", "depth", "depth_raw", "labels")}
 
     def __reduce__(self):
         return SegmentationFrames, (self.prepared_dir, self.split, self.indices)
@@ -73,18 +52,27 @@ class SegmentationFrames:
     def __len__(self):
         return len(self.indices)
 
-    def __getitem__(self, position):
-        return {name: array[self.indices[position]] for name, array in self._arrays.items()}
+    def frame(self, position, depth_mode):
+        """One frame, as views of the files.
 
-    @property
-    def size(self):
-        """Height and width of the frames in pixels."""
-        return self.manifest["height"], self.manifest["width"]
+        Args:
+            position: 0-based, within these frames.
+            depth_mode: refined or raw.
 
-    @property
-    def depth_scale(self):
-        """DepthScale of the depth these frames hold."""
-        return depth_scale(self.manifest)
+        Returns:
+            dict of `rgb` (H, W, 3) uint8, `depth` (H, W) uint16 in mm (0: no reading) and `label`
+            (H, W) uint8 in 0..40 (0: void).
+        """
+        index = self.indices[position]
+        return {
+            "rgb": self._arrays["rgb"][index],
+            "depth": self._arrays[DEPTH_MODES[depth_mode]][index],
+            "label": self._arrays["labels"][index],
+        }
+
+    def labels(self, position):
+        """The label of one frame, (H, W) uint8 in 0..40 (0: void)."""
+        return self._arrays["labels"][self.indices[position]]
 
     def _open(self, kind):
         path = self.prepared_dir / f"{self.split}_{kind}.npy"
@@ -134,12 +122,6 @@ def read_manifest(prepared_dir):
             fix=PREPARE_AGAIN,
         )
     return manifest
-
-
-def depth_scale(manifest):
-    """DepthScale of the depth that the manifest's settings choose."""
-    mode = manifest["settings"]["depth"]
-    return DepthScale(mode, **manifest["statistics"]["depth_mm"][mode])
 
 
 def holdout(manifest, share, seed):

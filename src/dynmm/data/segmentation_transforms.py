@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from dynmm.data.hsv import VERSIONS, random_hsv
-from dynmm.data.segmentation_frames import DepthScale
 from dynmm.errors import InputError
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
@@ -16,14 +15,25 @@ DOWNSAMPLING_RATES = (8, 16, 32)
 
 
 @dataclass(frozen=True)
+class DepthScale:
+    """How depth is normalised: by `mean` and `std`, both in mm.
+
+    `depth_mode`: refined or raw; in raw mode pixels without a reading (0 mm) stay 0.
+    """
+
+    depth_mode: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
 class EvaluationTransform:
     """Rescale to (height, width) and normalise.
 
-    Called with a frame (`SegmentationFrames[i]`) it returns a dict of `rgb` (3, H, W) float32,
-    `depth` (1, H, W) float32, `label` (H, W) int64 in 0..40 (0: void), and `label_orig`, the label
-    at the frame's own size. Colours are in ImageNet's deviations, depth in those of the training
-    split; in raw mode pixels without a reading are 0. The image is rescaled bilinearly, depth and
-    label by the nearest pixel.
+    Called with a frame (`SegmentationFrames.frame`) it returns a dict of `rgb` (3, H, W) float32,
+    `depth` (1, H, W) float32 and `labels`, a list of one (H, W) uint8 label in 0..40 (0: void).
+    Colours are in ImageNet's deviations, depth in those of the training split. The image is
+    rescaled bilinearly, depth and label by the nearest pixel.
     """
 
     depth_scale: DepthScale
@@ -32,22 +42,20 @@ class EvaluationTransform:
 
     def __call__(self, frame, rng=None):
         """Transform one frame; nothing is drawn from `rng`."""
-        sample = _tensors(_rescale(frame, self.height, self.width), self.depth_scale)
-        sample["label_orig"] = _label_tensor(frame["label"])
-        return sample
+        return _tensors(_rescale(frame, self.height, self.width), self.depth_scale)
 
 
 @dataclass(frozen=True)
 class TrainingTransform:
     """Random rescale, random crop to (height, width), HSV jitter, flip, then normalise.
 
-    Called with a frame and a random generator it returns a dict as EvaluationTransform does,
-    without `label_orig`, and with `label_down8`, `label_down16`, `label_down32`: the label at
-    1/8, 1/16 and 1/32 by the nearest pixel, for multi-scale supervision. Numbers are drawn in the
-    authors' order, so that a generator in the same state gives the authors' sample.
+    Called with a frame and a random generator it returns a dict as EvaluationTransform does, with
+    four `labels`: at full size, 1/8, 1/16 and 1/32 (nearest pixel), for multi-scale supervision.
+    Numbers are drawn in the authors' order, so that a generator in the same state gives the
+    authors' sample.
 
     Args:
-        depth_scale: as prepared.
+        depth_scale: of the training split.
         height, width: size of the crop; a rescaled frame that is not larger is resized to it.
         rescale: lowest and highest factor of the random rescale.
         hsv: version of the colour jitter, authors or corrected.
@@ -82,7 +90,7 @@ class TrainingTransform:
         """Transform one frame.
 
         Args:
-            frame: `SegmentationFrames[i]`.
+            frame: as from `SegmentationFrames.frame`.
             rng: has `uniform`, `randint` and `rand` as numpy's RandomState.
         """
         height, width = frame["label"].shape
@@ -93,11 +101,11 @@ class TrainingTransform:
         if rng.rand() > 0.5:
             frame = {name: array[:, ::-1] for name, array in frame.items()}
         sample = _tensors(frame, self.depth_scale)
-        label = np.ascontiguousarray(frame["label"])
+        label = sample["labels"][0].numpy()
         for rate in DOWNSAMPLING_RATES:
             size = (self.width // rate, self.height // rate)
             down = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
-            sample[f"label_down{rate}"] = _label_tensor(down)
+            sample["labels"].append(torch.from_numpy(down))
         return sample
 
     def _crop(self, frame, rng):
@@ -128,14 +136,10 @@ def _tensors(frame, depth_scale):
     millimetres = frame["depth"]
     depth = np.subtract(millimetres, np.float32(depth_scale.mean), dtype=np.float32, order="C")
     depth /= np.float32(depth_scale.std)
-    if depth_scale.mode == "raw":
+    if depth_scale.depth_mode == "raw":
         depth[millimetres == 0] = 0
     return {
         "rgb": torch.from_numpy(rgb),
         "depth": torch.from_numpy(depth)[None],
-        "label": _label_tensor(frame["label"]),
+        "labels": [torch.from_numpy(frame["label"].copy())],
     }
-
-
-def _label_tensor(label):
-    return torch.from_numpy(label.astype(np.int64, order="C"))
