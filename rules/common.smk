@@ -1,0 +1,172 @@
+# What the rules share: the checked configuration, code as input, config slices as params, resources.
+# Needs: config (merged by Snakemake), workflow/schemas/config.schema.yaml, src/dynmm.
+# Makes: no files. Runs again at the start of every cluster job: no torch, no network, no writing.
+
+import fcntl
+import functools
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+SOURCE_ROOT = "src"
+sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
+
+from dynmm import configuration
+from dynmm.code_closure import code_closure
+from dynmm.errors import InputError
+
+# jobs find the package in any environment, and this very Python where none is activated
+os.environ["PYTHONPATH"] = str(Path(workflow.basedir) / SOURCE_ROOT)
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def check_config():
+    """Stop with one message where the configuration is bad."""
+    schema = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+    try:
+        configuration.validate(config, yaml.safe_load(schema.read_text(encoding="utf-8")))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@functools.cache
+def _closure(program):
+    return [str(path) for path in code_closure(f"workflow/scripts/{program}.py", SOURCE_ROOT)[1:]]
+
+
+def code_of(program):
+    """Input function: the package's modules that workflow/scripts/`program`.py imports."""
+    return lambda wildcards: _closure(program)
+
+
+def as_json(config_slice):
+    """A config slice as the one param through which a job sees it."""
+    return json.dumps(config_slice, sort_keys=True)
+
+
+def one_of(names):
+    """Wildcard constraint: exactly one of these names (none at all matches nothing)."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def threads_of(rule_name):
+    """Threads of a job, from config."""
+    return config["resources"][rule_name]["threads"]
+
+
+def mem_mb_of(rule_name):
+    """Memory of a job in MB, from config; a second attempt asks for half as much again."""
+    first = config["resources"][rule_name]["mem_mb"]
+    return lambda wildcards, attempt: first * (1 + attempt) // 2
+
+
+def runtime_of(rule_name):
+    """Minutes of a job, from config; a further attempt asks for as much again."""
+    first = config["resources"][rule_name]["runtime"]
+    return lambda wildcards, attempt: first * attempt
+
+
+def gpus_of(rule_name):
+    """GPUs of a job, from config, but none where jobs run on this machine and it has no GPU.
+
+    A cap such as `--resources gpu=1` counts jobs whatever the machine has: without this, CPU
+    trainings would wait for each other. On a cluster this machine is not where jobs run.
+    """
+    wanted = config["resources"][rule_name].get("gpu", 0)
+    return lambda wildcards: 0 if _computes_here() and not _gpu_in_sight() else wanted
+
+
+def _computes_here():
+    return workflow.local_exec and not workflow.dryrun
+
+
+def _gpu_in_sight():
+    """Whether a driver shows a GPU (NVIDIA, AMD) that CUDA_VISIBLE_DEVICES does not hide."""
+    shown = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+    return shown and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+
+
+def raw_path(task, name):
+    """Where a raw file of a task lies."""
+    return str(Path(config["data"][task]["raw_dir"]) / name)
+
+
+def raw_file(task, name):
+    """Input function: a raw file; where nothing will fetch it, the message says what to do."""
+
+    def path_of(wildcards):
+        path = raw_path(task, name)
+        if not Path(path).exists() and not config["data"][task]["download"]:
+            raise WorkflowError(
+                f"a raw file is missing: {path}. Put it there, point data.{task}.raw_dir at the "
+                f"folder that holds it, or set data.{task}.download to true."
+            )
+        return path
+
+    return path_of
+
+
+def segmentation_weights(wildcards):
+    """Weights of a run: those trained here, or the released file that config names."""
+    run = config["nyuv2"]["runs"][wildcards.run]
+    if "weights" in run:
+        return run["weights"]
+    return "results/{preset}/nyuv2/models/{run}/seed{seed}/weights.safetensors"
+
+
+def init_weights(wildcards):
+    """Weights that a run starts from: of the same seed, or a released file; nothing for most."""
+    runs = config["nyuv2"]["runs"]
+    start = runs[wildcards.run].get("init_from")
+    if start is None:
+        return []
+    if "weights" in runs[start]:
+        return runs[start]["weights"]
+    return f"results/{{preset}}/nyuv2/models/{start}/seed{{seed}}/weights.safetensors"
+
+
+def segmentation_madds(wildcards):
+    """The counted multiply-adds of a run's kind of network."""
+    kind = config["nyuv2"]["runs"][wildcards.run]["model"]
+    return f"results/{{preset}}/nyuv2/madds/{kind}.json"
+
+
+def segmentation_results(pattern, runs=None):
+    """A file below results/<preset>/nyuv2/ for every run (or those in `runs`) and its seeds."""
+    pairs = configuration.run_seeds(config, "nyuv2")
+    return [
+        f"results/{config['preset']}/nyuv2/" + pattern.format(run=run, seed=seed)
+        for run, seed in pairs
+        if runs is None or run in runs
+    ]
+
+
+def start_of_run():
+    """In the process that the user started: keep others out, and say what trains where."""
+    if workflow.remote_exec or workflow.subprocess_exec:
+        return
+    _hold_folder()
+    trains = any(job.rule.name.startswith("train_") for job in workflow.dag.needrun_jobs())
+    if trains and _computes_here() and not workflow.touch and not _gpu_in_sight():
+        print("No GPU on this machine: training on the CPU.", file=sys.stderr)
+
+
+def _hold_folder():
+    """Lock the folder for the life of this process; the kernel unlocks it after any kind of end.
+
+    Snakemake's own lock outlives SIGKILL, so profiles/default turns it off (nolock).
+    """
+    global _folder_lock
+    _folder_lock = open(Path(".snakemake") / "dynmm.lock", "w")
+    try:
+        fcntl.flock(_folder_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkflowError("another snakemake is running in this folder: wait, or stop it")
+
+
+check_config()

@@ -1,0 +1,32 @@
+# Figures: finished metrics and histories of the preset in config as pictures.
+# Needs: results/{preset}/<task>/.
+# Makes: reports/*.pdf and .png of the preset last asked for.
+
+
+rule plot_history:
+    """Draw loss and validation score of every training against the epoch."""
+    input:
+        histories=segmentation_results(
+            "models/{run}/seed{seed}/history.csv",
+            configuration.trained_runs(config["nyuv2"]["runs"]),
+        ),
+        script="workflow/scripts/plot_history.py",
+        code=code_of("plot_history"),
+    output:
+        pdf="reports/nyuv2_history.pdf",
+        png="reports/nyuv2_history.png",
+    log:
+        "logs/plot_history/nyuv2.log",
+    benchmark:
+        "logs/benchmarks/plot_history/nyuv2.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(configuration.segmentation_history(config)),
+    shell:
+        "python {input.script:q} --histories {input.histories:q} --out {output.pdf:q}"
+        " --png {output.png:q} --config {params.config:q} --log {log:q}"

@@ -1,0 +1,103 @@
+# NYU Depth V2: prepared arrays to trained networks, their multiply-adds and their metrics.
+# Needs: results/{preset}/nyuv2/prepared/manifest.json with its arrays; released weights where a run
+#        of the config names some.
+# Makes: models/{run}/seed{seed}/ (weights, history, training), madds/{kind}.json and
+#        metrics/{run}/seed{seed}/ (metrics, decisions) in results/{preset}/nyuv2/.
+# A training keeps its unfinished state in results/{preset}/nyuv2/resume/, which is no output:
+# Snakemake deletes the outputs of a job that fails.
+
+
+rule train_segmentation:
+    """Train one network with one seed, from the weights of an earlier run where config says so."""
+    input:
+        prepared="results/{preset}/nyuv2/prepared/manifest.json",
+        init=init_weights,
+        script="workflow/scripts/train_segmentation.py",
+        code=code_of("train_segmentation"),
+    output:
+        weights="results/{preset}/nyuv2/models/{run}/seed{seed}/weights.safetensors",
+        history="results/{preset}/nyuv2/models/{run}/seed{seed}/history.csv",
+        training="results/{preset}/nyuv2/models/{run}/seed{seed}/training.json",
+    log:
+        "logs/{preset}/nyuv2/train_segmentation/{run}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/nyuv2/benchmarks/train_segmentation/{run}.seed{seed}.tsv"
+    wildcard_constraints:
+        run=one_of(configuration.trained_runs(config["nyuv2"]["runs"])),
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("train_segmentation")
+    resources:
+        mem_mb=mem_mb_of("train_segmentation"),
+        runtime=runtime_of("train_segmentation"),
+        gpu=gpus_of("train_segmentation"),
+    params:
+        config=lambda wildcards: as_json(configuration.segmentation_training(config, wildcards.run)),
+        init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
+    shell:
+        "python {input.script:q} --name {wildcards.run} --prepared {input.prepared:q}"
+        " {params.init:q} --seed {wildcards.seed}"
+        " --resume-dir results/{wildcards.preset}/nyuv2/resume/{wildcards.run}/seed{wildcards.seed}"
+        " --weights {output.weights:q} --history {output.history:q}"
+        " --training {output.training:q} --config {params.config:q} --log {log:q}"
+
+
+rule count_segmentation_madds:
+    """Measure the multiply-adds of one kind of network, path by path."""
+    input:
+        script="workflow/scripts/count_segmentation_madds.py",
+        code=code_of("count_segmentation_madds"),
+    output:
+        "results/{preset}/nyuv2/madds/{kind}.json",
+    log:
+        "logs/{preset}/nyuv2/count_segmentation_madds/{kind}.log",
+    benchmark:
+        "results/{preset}/nyuv2/benchmarks/count_segmentation_madds/{kind}.tsv"
+    wildcard_constraints:
+        kind="rgb|depth|static|dynamic",
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        config=as_json(configuration.segmentation_madds(config)),
+    shell:
+        "python {input.script:q} --kind {wildcards.kind} --out {output:q}"
+        " --config {params.config:q} --log {log:q}"
+
+
+rule evaluate_segmentation:
+    """Run one network over the test split: metrics, and the path of every image."""
+    input:
+        prepared="results/{preset}/nyuv2/prepared/manifest.json",
+        weights=segmentation_weights,
+        madds=segmentation_madds,
+        script="workflow/scripts/evaluate_segmentation.py",
+        code=code_of("evaluate_segmentation"),
+    output:
+        metrics="results/{preset}/nyuv2/metrics/{run}/seed{seed}/metrics.json",
+        decisions="results/{preset}/nyuv2/metrics/{run}/seed{seed}/decisions.csv",
+    log:
+        "logs/{preset}/nyuv2/evaluate_segmentation/{run}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/nyuv2/benchmarks/evaluate_segmentation/{run}.seed{seed}.tsv"
+    wildcard_constraints:
+        run=one_of(config["nyuv2"]["runs"]),
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("evaluate_segmentation")
+    resources:
+        mem_mb=mem_mb_of("evaluate_segmentation"),
+        runtime=runtime_of("evaluate_segmentation"),
+        gpu=gpus_of("evaluate_segmentation"),
+    params:
+        config=lambda wildcards: as_json(
+            configuration.segmentation_evaluation(config, wildcards.run)
+        ),
+    shell:
+        "python {input.script:q} --run {wildcards.run} --prepared {input.prepared:q}"
+        " --weights {input.weights:q} --madds {input.madds:q} --seed {wildcards.seed}"
+        " --metrics {output.metrics:q} --decisions {output.decisions:q}"
+        " --config {params.config:q} --log {log:q}"

@@ -1,0 +1,34 @@
+# Tables: metrics of the preset in config, beside the paper's numbers.
+# Needs: results/{preset}/<task>/metrics/, resources/paper.yaml.
+# Makes: reports/table*.csv, .md and .tex of the preset last asked for.
+
+
+rule tabulate_segmentation:
+    """Write Table 3 or 4 as CSV, Markdown and LaTeX."""
+    input:
+        paper="resources/paper.yaml",
+        metrics=segmentation_results("metrics/{run}/seed{seed}/metrics.json"),
+        script="workflow/scripts/tabulate_segmentation.py",
+        code=code_of("tabulate_segmentation"),
+    output:
+        csv="reports/{table}.csv",
+        md="reports/{table}.md",
+        tex="reports/{table}.tex",
+    log:
+        "logs/tabulate_segmentation/{table}.log",
+    benchmark:
+        "logs/benchmarks/tabulate_segmentation/{table}.tsv"
+    wildcard_constraints:
+        table="table3|table4",
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(configuration.segmentation_table(config)),
+    shell:
+        "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
+        " --metrics {input.metrics:q} --out {output.csv:q}"
+        " --config {params.config:q} --log {log:q}"
