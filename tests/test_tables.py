@@ -143,10 +143,18 @@ def test_a_config_flag_overrules_the_name(paths):
     assert table("table3", paths, {"paper_data": True}).is_paper_data
 
 
-def test_the_other_convention_of_counting(paths):
-    frame = table("table3", paths, {"madds_convention": "per_module"}).frame.set_index("run")
-    assert frame.loc["esanet", "depth_madds_g"] == pytest.approx(1.0)
-    assert frame.loc["esanet", "depth_madds_g_complete"] == pytest.approx(2.0)
+def test_the_other_convention_of_counting_stands_in_further_columns(paths):
+    frame = table("table3", paths).frame.set_index("run")
+    assert frame.loc["esanet", "depth_madds_g"] == pytest.approx(2.0)
+    assert frame.loc["esanet", "depth_madds_g_per_module"] == pytest.approx(1.0)
+    frame = table("table4", paths).frame.set_index("run")
+    assert frame.loc["esanet", "madds_g_per_module"] == pytest.approx(7.0)
+
+
+def test_the_modality_of_a_run_with_a_title_of_its_own(paths, tmp_path):
+    more = [*paths, write_metrics(tmp_path, "depth_only", 0, model="depth")]
+    frame = table("table3", more).frame.set_index("run")
+    assert frame.loc["depth_only", ["method", "modality"]].tolist() == ["depth_only", "depth"]
 
 
 def test_released_weights_are_a_row_of_their_own(paths, tmp_path):

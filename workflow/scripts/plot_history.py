@@ -22,7 +22,7 @@ def main(arguments):
 
 def _runs(histories):
     """The run's name in .../<run>/seed<k>/history.csv."""
-    return [path.resolve().parent.parent.name for path in histories]
+    return [path.parent.parent.name for path in histories]
 
 
 if __name__ == "__main__":

@@ -10,19 +10,20 @@ from dynmm.reporting.tables import Metric, Row, build_table
 TASK = "nyuv2"
 RGB_ROW = {"key": "rgb", "method": "RGB only", "modality": "RGB"}
 STATIC = "esanet"
-CONVENTIONS = ("complete", "per_module")
+MODALITIES = {"rgb": "RGB", "depth": "depth"}  # of networks with one encoder
 GIGA = 1e-9
 
 
 def build_segmentation_table(name, paper, records, config):
     """Table 3 or 4 from the metrics of the trained (and released) networks.
 
+    Multiply-adds are the complete count; columns with `_per_module` hold the other convention.
+
     Args:
         name: "table3" or "table4".
         paper: what `paper.read_paper` returned.
         records: what `records.read_records` returned, of task "nyuv2".
         config: `runs` (optional): run name -> key or method of a row, or a title of its own;
-            `madds_convention` (optional): "complete" (default) or "per_module";
             `paper_data` (optional): whether the data is the paper's; else its name decides.
 
     Returns:
@@ -32,14 +33,6 @@ def build_segmentation_table(name, paper, records, config):
     Raises:
         InputError: records of another task, two runs for one row, or a number missing.
     """
-    convention = config.get("madds_convention", CONVENTIONS[0])
-    if convention not in CONVENTIONS:
-        raise InputError(
-            "unknown convention of counting multiply-adds",
-            key="madds_convention",
-            found=convention,
-            expected=" or ".join(CONVENTIONS),
-        )
     for record in records:
         if record["task"] != TASK:
             raise InputError(
@@ -51,40 +44,45 @@ def build_segmentation_table(name, paper, records, config):
             )
     runs = _runs_by_row(paper, by_run(records), config.get("runs", {}))
     builder = {"table3": _table3, "table4": _table4}[name]
-    metrics, further = builder(runs.get(STATIC), convention)
+    metrics, further = builder(runs.get(STATIC))
     block = paper[name]
     return build_table(
         _rows(name, paper, runs),
         metrics,
-        caption=f"Table {name.removeprefix('table')}. {block['caption']}",
+        caption=f"Table {name.removeprefix('table')}. {block['caption']} (complete MAdds count)",
         paper_name=paper["data_sets"][TASK]["name"],
         is_paper_data=is_paper_data(paper, TASK, records[0]["content"], config.get("paper_data")),
         further=further,
     )
 
 
-def _table3(static, convention):
-    def reduction(of_convention):
-        key = f"madds.{of_convention}.depth_encoder"
-        whole = statistics.fmean(number(r, key) for r in static) if static else 0.0
-        return lambda record: 100 * (1 - number(record, key) / whole) if whole else None
-
+def _table3(static):
     metrics = [
         _miou(),
-        _giga("depth_madds_g", "depth encoder MAdds (G)", f"madds.{convention}.depth_encoder"),
-        Metric("reduction_pct", "MAdds reduction (%)", 1, reduction(convention)),
+        _giga("depth_madds_g", "depth encoder MAdds (G)", "madds.complete.depth_encoder"),
+        _reduction("reduction_pct", static, "madds.complete.depth_encoder"),
     ]
-    further = [_miou_present()]
-    for each in CONVENTIONS:
-        further.append(_giga(f"depth_madds_g_{each}", "", f"madds.{each}.depth_encoder"))
-        further.append(Metric(f"reduction_pct_{each}", "", 1, reduction(each)))
+    further = [
+        _miou_present(),
+        _giga("depth_madds_g_per_module", "", "madds.per_module.depth_encoder"),
+        _reduction("reduction_pct_per_module", static, "madds.per_module.depth_encoder"),
+    ]
     return metrics, further
 
 
-def _table4(static, convention):
-    metrics = [_miou(), _giga("madds_g", "MAdds (G)", f"madds.{convention}.total")]
-    further = [_giga(f"madds_g_{each}", "", f"madds.{each}.total") for each in CONVENTIONS]
-    return metrics, [_miou_present(), *further]
+def _table4(static):
+    metrics = [_miou(), _giga("madds_g", "MAdds (G)", "madds.complete.total")]
+    return metrics, [_miou_present(), _giga("madds_g_per_module", "", "madds.per_module.total")]
+
+
+def _reduction(name, static, key):
+    """Saved share of the static network's count; nothing where no static run was evaluated."""
+    whole = statistics.fmean(number(r, key) for r in static) if static else 0.0
+
+    def saved(record):
+        return 100 * (1 - number(record, key) / whole) if whole else None
+
+    return Metric(name, "MAdds reduction (%)", 1, saved)
 
 
 def _miou():
@@ -134,7 +132,8 @@ def _rows(name, paper, runs):
 def _row(row, runs):
     records = runs.get(row["key"], [])
     extra = {"run": records[0]["run"] if records else ""}
-    modality = records[0].get("modality", row["modality"]) if records else row["modality"]
+    model = records[0].get("model") if records else None
+    modality = MODALITIES.get(model, row["modality"])
     return Row(row["method"], modality, records, published_values(row), extra)
 
 
