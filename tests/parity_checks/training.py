@@ -38,7 +38,7 @@ def check_miou(record, folder):
     cases = []
     for name, case in record["cases"].items():
         confusion = confusion_matrix(
-            np.array(case["label"]), np.array(case["pred"]), record["n_classes"]
+            np.array(case["label"]) + 1, np.array(case["pred"]), record["n_classes"]
         )
         scores = segmentation_scores(confusion)
         difference = np.abs(confusion - np.array(case["confusion_matrix"])).max()

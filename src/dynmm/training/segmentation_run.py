@@ -1,0 +1,123 @@
+"""One training run of a segmentation network, from prepared arrays to its best weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dynmm.data.segmentation_frames import SegmentationFrames, holdout
+from dynmm.data.segmentation_loading import evaluation_batches, training_batches
+from dynmm.files import read_json
+from dynmm.models.build import build_segmentation
+from dynmm.models.path_costs import path_madds
+from dynmm.models.weights import load_weights
+from dynmm.training.loop import LoopSettings, fit
+from dynmm.training.segmentation import SegmentationTask
+
+GIGA = 1e9
+
+
+@dataclass
+class TrainedRun:
+    """What a finished run publishes.
+
+    Args:
+        weights: name -> tensor of the best epoch.
+        history: one dict an epoch.
+        summary: best epoch, its score, on which samples it was chosen.
+    """
+
+    weights: dict
+    history: list
+    summary: dict
+
+
+def train_run(name, config, manifest_path, init_path, seed, device, directory):
+    """Train one network with one seed, or publish it again if it is finished already.
+
+    Args:
+        name: shown with the progress.
+        config: `network`, `augmentation`, `training` (merged with the run's keys), `prepare`.
+        manifest_path: `manifest.json` of the prepared arrays.
+        init_path: weights to start from, or None.
+        seed: of initialisation, order, augmentation and random paths.
+        device: torch device.
+        directory: the `RunDirectory` that holds the state.
+
+    Returns:
+        `TrainedRun`.
+    """
+    finished = directory.finished()
+    if finished is None:
+        task = _task(name, config, Path(manifest_path), init_path, seed, device)
+        training = config["training"]
+        progress = fit(
+            task,
+            directory,
+            LoopSettings(
+                epochs=training["epochs"],
+                seed=seed,
+                loss_scaling=training["precision"] == "float16",
+            ),
+        )
+        finished = {
+            "history": progress.history,
+            "summary": {
+                "epochs": progress.epoch,
+                "best_epoch": progress.best_epoch,
+                "best_score": progress.best_score,
+                "score_name": task.score_name,
+                "select_on": training["select_on"],
+            },
+        }
+        directory.finish(finished)
+    return TrainedRun(directory.load_best(), finished["history"], finished["summary"])
+
+
+def _task(name, config, manifest_path, init_path, seed, device):
+    manifest, training = read_json(manifest_path), config["training"]
+    torch.manual_seed(seed)
+    model = build_segmentation(training["model"], config["network"], len(manifest["class_names"]))
+    if init_path:
+        load_weights(model, init_path)
+    train, validation = _samples(manifest_path, manifest, training)
+    size = (config["network"]["height"], config["network"]["width"])
+    loading = {key: training[key] for key in ("batch_size", "workers", "pin_memory")}
+    statistics = manifest["depth_statistics"][config["prepare"]["depth"]]
+    depth = {"depth_mode": config["prepare"]["depth"], **statistics}
+
+    def train_batches(epoch):
+        return training_batches(
+            train, size, depth, config["augmentation"], seed=seed, epoch=epoch, **loading
+        )
+
+    def validation_batches():
+        return evaluation_batches(validation, size, depth, **loading)
+
+    costs = None
+    if training["model"] == "dynamic":
+        costs = torch.tensor(path_madds(model)["complete"]["depth_encoder"]) / GIGA
+    return SegmentationTask(
+        name,
+        model,
+        training["model"],
+        training,
+        class_weights=torch.tensor(manifest["class_weights"], dtype=torch.float32),
+        path_costs=costs,
+        train_batches=train_batches,
+        validation_batches=validation_batches,
+        validation_labels=validation.labels,
+        device=device,
+    )
+
+
+def _samples(manifest_path, manifest, training):
+    """Frames to train on and frames to choose the best epoch on."""
+    prepared = manifest_path.parent
+    if training["select_on"] == "test":
+        return SegmentationFrames(prepared, "train"), SegmentationFrames(prepared, "test")
+    kept, held_out = holdout(manifest, training["validation_share"], seed=0)
+    return (
+        SegmentationFrames(prepared, "train", kept),
+        SegmentationFrames(prepared, "train", held_out),
+    )

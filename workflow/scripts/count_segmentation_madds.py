@@ -1,0 +1,34 @@
+"""Count the multiply-adds of one kind of segmentation network, by path."""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.files import write_json
+from dynmm.models.build import KINDS, build_segmentation
+from dynmm.models.path_costs import path_madds
+
+
+def main(arguments):
+    """Measure the modules at the configured size."""
+    network = {**arguments.config["network"], "pretrained": "none"}  # weights do not count
+    model = build_segmentation(arguments.kind, network).eval()
+    write_json(
+        arguments.out,
+        {
+            "kind": arguments.kind,
+            "network": arguments.config["network"],
+            "madds": path_madds(model),
+        },
+    )
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="output, .json")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())

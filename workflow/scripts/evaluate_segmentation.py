@@ -1,0 +1,96 @@
+"""Evaluate one segmentation network on the test split: metrics and decisions."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from dynmm import program
+from dynmm.data.segmentation_frames import SegmentationFrames
+from dynmm.data.segmentation_loading import evaluation_batches
+from dynmm.device import acquire_device
+from dynmm.evaluation.segmentation_inference import run_split
+from dynmm.evaluation.segmentation_metrics import segmentation_decisions, segmentation_metrics
+from dynmm.files import atomic_path, read_json, write_json
+from dynmm.models.build import build_segmentation
+from dynmm.models.weights import load_released, load_weights
+from dynmm.provenance import provenance
+
+
+def main(arguments):
+    """Run the test split once and write what was seen."""
+    config, run = arguments.config, arguments.config["run"]
+    manifest, device = read_json(arguments.prepared), acquire_device()
+    network = {**config["network"], "pretrained": "none"}
+    model = build_segmentation(run["model"], network, len(manifest["class_names"]))
+    released = arguments.weights.suffix == ".pth"
+    (load_released if released else load_weights)(model, arguments.weights)
+    frames = SegmentationFrames(arguments.prepared.parent, "test")
+    depth = config["prepare"]["depth"]
+    batches = evaluation_batches(
+        frames,
+        (network["height"], network["width"]),
+        {"depth_mode": depth, **manifest["depth_statistics"][depth]},
+        batch_size=config["evaluation"]["batch_size"],
+    )
+    random = run.get("gate") == "random"
+    result = run_split(
+        model.to(device).eval(),
+        run["model"],
+        batches,
+        frames.labels,
+        device,
+        random_seed=arguments.seed if random else None,
+        per_sample=True,
+    )
+    madds = read_json(arguments.madds)["madds"]
+    record = provenance(
+        __file__,
+        config,
+        {"manifest": arguments.prepared, "weights": arguments.weights, "madds": arguments.madds},
+        arguments.seed,
+    )
+    with atomic_path(arguments.decisions) as path:
+        segmentation_decisions(result, frames.frame_numbers).to_csv(path, index=False)
+    write_json(
+        arguments.metrics,
+        {
+            "task": "nyuv2",
+            "run": arguments.run,
+            "preset": config["preset"],
+            "content": config["content"],
+            "paper_data": config["paper_data"],
+            "seed": arguments.seed,
+            "select_on": "released weights" if released else run["select_on"],
+            **segmentation_metrics(result, madds, manifest["class_names"]),
+            "measured_on": {
+                "device": _device_name(device),
+                "threads": torch.get_num_threads(),
+                "batch_size": config["evaluation"]["batch_size"],
+            },
+            "provenance": record,
+        },
+    )
+
+
+def _device_name(device):
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--run", required=True, help="name of the run in the config")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help=".safetensors, or released .pth"
+    )
+    parser.add_argument("--madds", type=Path, required=True, help="counts of this kind of network")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--metrics", type=Path, required=True, help="output, .json")
+    parser.add_argument("--decisions", type=Path, required=True, help="output, .csv")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())
