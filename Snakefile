@@ -24,7 +24,6 @@ wildcard_constraints:
 
 localrules:
     all,
-    download_raw,
 
 
 rule all:

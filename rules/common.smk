@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 
 SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
@@ -19,10 +18,18 @@ sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 from dynmm import configuration
 from dynmm.code_closure import code_closure
 from dynmm.errors import InputError
+from dynmm.gpu_presence import gpu_in_sight
 
 # jobs find the package in any environment, and this very Python where none is activated
-os.environ["PYTHONPATH"] = str(Path(workflow.basedir) / SOURCE_ROOT)
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ.update(
+    PYTHONPATH=str(Path(workflow.basedir) / SOURCE_ROOT),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+)
+
+
+def stop(message):
+    """End with one message on the terminal, in place of Snakemake's report of an exception."""
+    raise SystemExit(f"error: {message}")
 
 
 def check_config():
@@ -31,7 +38,7 @@ def check_config():
     try:
         configuration.validate(config, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 @functools.cache
@@ -60,13 +67,13 @@ def threads_of(rule_name):
 
 
 def mem_mb_of(rule_name):
-    """Memory of a job in MB, from config; a second attempt asks for half as much again."""
+    """Memory of a job in MB, from config; each further attempt asks for half as much again."""
     first = config["resources"][rule_name]["mem_mb"]
-    return lambda wildcards, attempt: first * (1 + attempt) // 2
+    return lambda wildcards, attempt: round(first * 1.5 ** (attempt - 1))
 
 
 def runtime_of(rule_name):
-    """Minutes of a job, from config; a further attempt asks for as much again."""
+    """Minutes of a job, from config; each further attempt asks for as much again."""
     first = config["resources"][rule_name]["runtime"]
     return lambda wildcards, attempt: first * attempt
 
@@ -78,17 +85,11 @@ def gpus_of(rule_name):
     trainings would wait for each other. On a cluster this machine is not where jobs run.
     """
     wanted = config["resources"][rule_name].get("gpu", 0)
-    return lambda wildcards: 0 if _computes_here() and not _gpu_in_sight() else wanted
+    return lambda wildcards: 0 if _computes_here() and not gpu_in_sight() else wanted
 
 
 def _computes_here():
     return workflow.local_exec and not workflow.dryrun
-
-
-def _gpu_in_sight():
-    """Whether a driver shows a GPU (NVIDIA, AMD) that CUDA_VISIBLE_DEVICES does not hide."""
-    shown = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
-    return shown and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
 def raw_path(task, name):
@@ -102,7 +103,7 @@ def raw_file(task, name):
     def path_of(wildcards):
         path = raw_path(task, name)
         if not Path(path).exists() and not config["data"][task]["download"]:
-            raise WorkflowError(
+            stop(
                 f"a raw file is missing: {path}. Put it there, point data.{task}.raw_dir at the "
                 f"folder that holds it, or set data.{task}.download to true."
             )
@@ -138,10 +139,10 @@ def segmentation_madds(wildcards):
 
 def segmentation_results(pattern, runs=None):
     """A file below results/<preset>/nyuv2/ for every run (or those in `runs`) and its seeds."""
-    pairs = configuration.run_seeds(config, "nyuv2")
+    folder = Path("results") / config["preset"] / "nyuv2"
     return [
-        f"results/{config['preset']}/nyuv2/" + pattern.format(run=run, seed=seed)
-        for run, seed in pairs
+        str(folder / pattern.format(run=run, seed=seed))
+        for run, seed in configuration.run_seeds(config, "nyuv2")
         if runs is None or run in runs
     ]
 
@@ -152,7 +153,7 @@ def start_of_run():
         return
     _hold_folder()
     trains = any(job.rule.name.startswith("train_") for job in workflow.dag.needrun_jobs())
-    if trains and _computes_here() and not workflow.touch and not _gpu_in_sight():
+    if trains and _computes_here() and not workflow.touch and not gpu_in_sight():
         print("No GPU on this machine: training on the CPU.", file=sys.stderr)
 
 
@@ -166,7 +167,7 @@ def _hold_folder():
     try:
         fcntl.flock(_folder_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise WorkflowError("another snakemake is running in this folder: wait, or stop it")
+        stop("another snakemake is running in this folder: wait for it, or stop it")
 
 
 check_config()

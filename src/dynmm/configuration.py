@@ -16,6 +16,12 @@ LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
 CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
 
 
+TEXT_NOT_NUMBER = (
+    "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
+    "so use --configfile."
+)
+
+
 def validate(config, schema):
     """Refuse a configuration with unknown keys, bad values or runs that cannot be ordered.
 
@@ -144,7 +150,8 @@ def _check_start(runs, name, path):
     while "init_from" in runs[chain[-1]]:
         earlier = runs[chain[-1]]["init_from"]
         if earlier not in runs:
-            raise _refused(path, earlier, f"one of {', '.join(runs)}")
+            others = ", ".join(other for other in runs if other != name)
+            raise _refused(path, earlier, f"one of {others}")
         if earlier in chain:
             circle = " from ".join([*chain, earlier])
             raise _refused(path, circle, "a run that does not itself start from this one")
@@ -189,7 +196,7 @@ def _explain(error):
     else:
         expected = _allowed(rule)
         if isinstance(error.instance, str) and _is_number(error.instance):
-            fix = "YAML reads it as text: write it with a point and without quotes, as in 1.0e-4."
+            fix = TEXT_NOT_NUMBER
     return _refused(path, found, expected, fix)
 
 

@@ -1,0 +1,45 @@
+# Two commands: `make demo` (tables and figures of the embedded sample) and `make test`.
+# Both first make .venv where it is missing or older than the pins. Another Python than python3:
+# make demo PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/installed
+
+.PHONY: demo test test-fast lint clean-reports clean-results clean
+
+demo: $(READY)
+	@$(BIN)/snakemake --cores all --quiet host
+	@echo "Tables and figures are in reports/: start with reports/table3.md"
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+test-fast: $(READY)
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakemake --lint
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the pinned requirements into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Tables and figures alone: they come back in seconds.
+clean-reports:
+	rm -rf reports/*.csv reports/*.md reports/*.tex reports/*.pdf reports/*.png
+
+# Everything that was computed: it has to be trained again.
+clean-results: clean-reports
+	rm -rf results logs .snakemake
+
+clean: clean-results
+	rm -rf .venv
