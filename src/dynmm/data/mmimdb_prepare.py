@@ -5,13 +5,11 @@ import logging
 import numpy as np
 
 from dynmm.data.manifest import ArrayWriter, describe_raw, prepared_folder, write_manifest
-from dynmm.data.mmimdb_raw import RawMovies
+from dynmm.data.mmimdb_raw import ROWS_AT_ONCE, RawMovies
 from dynmm.errors import InputError
 
 TASK = "mmimdb"
 SPLITS = ("train", "dev", "test")
-MODALITIES = ("text", "image")
-ROWS_AT_ONCE = 512
 log = logging.getLogger(__name__)
 
 

@@ -16,6 +16,7 @@ from dynmm.errors import InputError
 FILE = "multimodal_imdb.hdf5"
 TEXT, IMAGE, GENRES, IDS = "features", "vgg_features", "genres", "imdb_ids"
 TARGET_NAMES = "target_names"
+ROWS_AT_ONCE = 512
 # key -> (number of axes, numpy kinds, in words)
 LAYOUT = {
     TEXT: (2, "f", "(rows, features) of floats"),
@@ -193,3 +194,10 @@ def require_file(path):
             fix="Set data.mmimdb.raw_dir to the folder that holds it, or "
             "data.mmimdb.download: true.",
         )
+
+
+def check_movies(path):
+    """Read every row of a raw file once; raises InputError as `RawMovies` does."""
+    with RawMovies(path) as movies:
+        for start in range(0, movies.count, ROWS_AT_ONCE):
+            movies.rows(start, min(start + ROWS_AT_ONCE, movies.count))
