@@ -1,6 +1,7 @@
 import contextlib
 import hashlib
 import http.server
+import json
 import os
 import re
 import signal
@@ -11,8 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dynmm.data.download import download
+from dynmm.data.raw_datasets import ENTRY_KEYS, FILE_KEYS, fetch_missing
 from dynmm.errors import InputError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -236,3 +239,75 @@ def test_killed_in_the_middle_then_resumed(server, tmp_path):
     fetch(server, tmp_path / "file.bin")
     assert server.requests[-1] == ("/file.bin", f"bytes={arrived}-")
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
+
+
+def entry(server):
+    names = {"there.bin": "/there.bin", "file.bin": "/file.bin", "gone.bin": "/gone.bin"}
+    return {
+        "name": "a data set",
+        "page": "https://example.org/page",
+        "licence": "free",
+        "files": {
+            name: {
+                "addresses": [f"{server.address}{path}"],
+                "bytes": None,
+                "md5": None,
+                "sha256": None,
+                "by_hand": f"Ask for {name}.",
+            }
+            for name, path in names.items()
+        },
+    }
+
+
+def test_program_fetches_only_what_is_missing_and_names_every_failure(server, tmp_path):
+    (tmp_path / "there.bin").write_bytes(b"mine")
+    del server.contents["/file.bin"]
+    server.contents["/other.bin"] = CONTENT
+    described = entry(server)
+    described["files"]["file.bin"]["addresses"].append(f"{server.address}/other.bin")
+    program = SOURCE.parent / "workflow" / "scripts" / "download_raw.py"
+    command = [sys.executable, program, "--task", "nyuv2", "--raw-dir", tmp_path]
+    done = subprocess.run(
+        [*command, "--config", json.dumps(described)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert files(tmp_path) == ["file.bin", "there.bin"]
+    assert [path for path, _ in server.requests] == ["/file.bin", "/other.bin", "/gone.bin"]
+    message = done.stderr[done.stderr.index("error:") :]
+    assert f"save it as {tmp_path / 'gone.bin'}. Ask for gone.bin. Page: https://exa" in message
+    assert "Traceback" not in done.stderr
+
+
+def test_unreachable_host_is_said_in_short(tmp_path):
+    with pytest.raises(InputError) as caught:
+        download("http://127.0.0.1:9/a", tmp_path / "a", retries=0)
+    assert caught.value.found.startswith("http://127.0.0.1:9/a: ")
+    assert "onnection refused" in caught.value.found
+    assert "object at" not in caught.value.found
+
+
+@pytest.mark.parametrize("spoil", ["drop", "add"])
+def test_malformed_description_is_refused(server, tmp_path, spoil):
+    described = entry(server)
+    if spoil == "drop":
+        del described["files"]["file.bin"]["md5"]
+    else:
+        described["files"]["file.bin"]["md5sum"] = None
+    with pytest.raises(InputError, match=r"datasets\.yaml; key: file\.bin; .*expected.*md5"):
+        fetch_missing(described, tmp_path, ["file.bin"])
+    assert server.requests == []
+
+
+def test_described_data_sets_are_complete():
+    described = yaml.safe_load((SOURCE.parent / "config" / "datasets.yaml").read_text())
+    for entry in described.values():
+        assert set(entry) == ENTRY_KEYS
+        for source in entry["files"].values():
+            assert set(source) == FILE_KEYS
+            assert all(address.startswith("http") for address in source["addresses"])
+    labeled = described["nyuv2"]["files"]["nyu_depth_v2_labeled.mat"]
+    assert labeled["bytes"] == 2972037809

@@ -104,7 +104,7 @@ def _fetch(address, file, size, retries, pause):
             raise _AddressError(error) from error
         except (_BrokenTransferError, requests.RequestException) as error:
             failed = 1 if file.seek(0, 2) > before else failed + 1
-            reason = str(error) or type(error).__name__
+            reason = _reason(error)
             if failed > retries:
                 raise _AddressError(f"{reason} ({failed} attempts without a new byte)") from error
             wait = min(pause * 2 ** (failed - 1), MAX_PAUSE)
@@ -117,6 +117,14 @@ def _fetch(address, file, size, retries, pause):
                 found=error,
                 fix=f"{shutil.disk_usage(Path(file.name).parent).free} bytes are free there.",
             ) from error
+
+
+def _reason(error):
+    """What went wrong, without the layers of requests and urllib3 around it."""
+    cause = error.args[0] if error.args else None
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    return str(getattr(cause, "reason", error)).rpartition("): ")[2] or type(error).__name__
 
 
 def _transfer(address, file, size):
