@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fixture_rules as rules
 import numpy as np
-import parity
 import pytest
 import torch
+
+import fixture_rules as rules
+import parity
 
 FIXTURES = Path(__file__).parent / "fixtures"
 HEAVY = {"imdb_mim"}  # one weight of 1 GB

@@ -1,0 +1,144 @@
+"""Weights files: tensors by name and nothing else.
+
+Ours are `.safetensors`. The authors' released `ckpt_best.pth` is a pickle; it is read with torch's
+restricted loader, and only if its state dict holds tensors alone.
+"""
+
+import pickle
+import zipfile
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from dynmm.errors import InputError
+from dynmm.files import atomic_path
+
+DATA_PARALLEL_PREFIX = "module."
+SHOWN_KEYS = 3
+
+
+def save_weights(model, path):
+    """Write the state dict of a module (or a dict of tensors) to `path`, atomically."""
+    state = model if isinstance(model, dict) else model.state_dict()
+    with atomic_path(path) as temporary:
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in state.items()}, temporary
+        )
+
+
+def load_weights(model, path):
+    """Fill a module from a `.safetensors` file; returns the module.
+
+    Raises:
+        InputError: if the file is not there or broken, or if its keys and shapes are not exactly
+            the module's. The module is then unchanged.
+    """
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise InputError("no such weights file", file=path) from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            "not a readable .safetensors file", file=path, found=error, fix="Train the run again."
+        ) from None
+    return fill(model, tensors, path)
+
+
+def load_released(model, path):
+    """Fill a module from the authors' `ckpt_best.pth`: a dict with `state_dict`; returns it.
+
+    A DataParallel prefix "module." is taken off the keys.
+
+    Raises:
+        InputError: if the file is not there or broken, holds anything but plain values and tensors,
+            or does not fit the module. Nothing in the file is ever executed.
+    """
+    return fill(model, read_checkpoint(path), path)
+
+
+def read_checkpoint(path):
+    """The tensors under `state_dict` of a torch checkpoint, by name; see `load_released`."""
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError("no such weights file", file=path) from None
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            "the checkpoint holds objects that are not tensors, or is no checkpoint; not loaded",
+            file=path,
+            found=_first_line(error),
+            expected="a dict with state_dict, of tensors",
+            fix="Download it again from its authors.",
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            "the checkpoint cannot be read",
+            file=path,
+            found=_first_line(error),
+            fix="Download it again.",
+        ) from None
+    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict) or not state:
+        found = list(checkpoint)[:10] if isinstance(checkpoint, dict) else type(checkpoint).__name__
+        raise InputError(
+            "no weights in the checkpoint",
+            file=path,
+            found=found,
+            expected="a dict with state_dict",
+        )
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise InputError(
+                "not a tensor", file=path, key=key, found=type(value).__name__, expected="a tensor"
+            )
+    return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
+
+
+def fill(module, tensors, file, *, optional=()):
+    """Copy tensors into a module by name; returns the module.
+
+    Args:
+        module: the module to fill.
+        tensors: {name: tensor}.
+        file: where they came from, for the message.
+        optional: suffixes of names that the tensors may lack.
+
+    Raises:
+        InputError: naming the first missing, unexpected or wrongly shaped keys; the module is
+            then unchanged.
+    """
+    state = module.state_dict()
+    missing = [key for key in state if key not in tensors and not key.endswith(tuple(optional))]
+    unexpected = [key for key in tensors if key not in state]
+    common = [key for key in state if key in tensors]
+    misshapen = [key for key in common if tensors[key].shape != state[key].shape]
+    for keys, problem in ((missing, "missing"), (unexpected, "unexpected")):
+        if keys:
+            raise InputError(
+                f"the weights do not fit the network: {len(keys)} {problem} entries",
+                file=file,
+                key=_some(keys),
+                fix="Check encoder, block, decoder and kind of network in the config.",
+            )
+    if misshapen:
+        key = misshapen[0]
+        raise InputError(
+            f"the weights do not fit the network: {len(misshapen)} entries of another shape",
+            file=file,
+            key=_some(misshapen),
+            found=tuple(tensors[key].shape),
+            expected=tuple(state[key].shape),
+            fix="Check encoder, block, decoder and number of classes in the config.",
+        )
+    module.load_state_dict({**state, **{key: tensors[key] for key in common}})
+    return module
+
+
+def _some(keys):
+    more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
+    return ", ".join(keys[:SHOWN_KEYS]) + more
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
