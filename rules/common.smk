@@ -15,8 +15,10 @@ import yaml
 SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
-from dynmm import configuration
 from dynmm.code_closure import code_closure
+from dynmm.configuration import segmentation
+from dynmm.configuration.runs import run_seeds, trained_runs
+from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
 
@@ -36,7 +38,7 @@ def check_config():
     """Stop with one message where the configuration is bad."""
     schema = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
     try:
-        configuration.validate(config, yaml.safe_load(schema.read_text(encoding="utf-8")))
+        validate(config, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
         stop(error)
 
@@ -142,7 +144,7 @@ def segmentation_results(pattern, runs=None):
     folder = Path("results") / config["preset"] / "nyuv2"
     return [
         str(folder / pattern.format(run=run, seed=seed))
-        for run, seed in configuration.run_seeds(config, "nyuv2")
+        for run, seed in run_seeds(config, "nyuv2")
         if runs is None or run in runs
     ]
 

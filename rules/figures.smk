@@ -8,7 +8,7 @@ rule plot_history:
     input:
         histories=segmentation_results(
             "models/{run}/seed{seed}/history.csv",
-            configuration.trained_runs(config["nyuv2"]["runs"]),
+            trained_runs(config["nyuv2"]["runs"]),
         ),
         script="workflow/scripts/plot_history.py",
         code=code_of("plot_history"),
@@ -26,7 +26,7 @@ rule plot_history:
         mem_mb=1000,
         runtime=10,
     params:
-        config=as_json(configuration.segmentation_history(config)),
+        config=as_json(segmentation.history(config)),
     shell:
         "python {input.script:q} --histories {input.histories:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"

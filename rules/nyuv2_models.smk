@@ -23,7 +23,7 @@ rule train_segmentation:
     benchmark:
         "results/{preset}/nyuv2/benchmarks/train_segmentation/{run}.seed{seed}.tsv"
     wildcard_constraints:
-        run=one_of(configuration.trained_runs(config["nyuv2"]["runs"])),
+        run=one_of(trained_runs(config["nyuv2"]["runs"])),
     conda:
         "../envs/training.yaml"
     threads: threads_of("train_segmentation")
@@ -32,7 +32,7 @@ rule train_segmentation:
         runtime=runtime_of("train_segmentation"),
         gpu=gpus_of("train_segmentation"),
     params:
-        config=lambda wildcards: as_json(configuration.segmentation_training(config, wildcards.run)),
+        config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
     shell:
         "python {input.script:q} --name {wildcards.run} --prepared {input.prepared:q}"
@@ -62,7 +62,7 @@ rule count_segmentation_madds:
         mem_mb=3000,
         runtime=10,
     params:
-        config=as_json(configuration.segmentation_madds(config)),
+        config=as_json(segmentation.madds(config)),
     shell:
         "python {input.script:q} --kind {wildcards.kind} --out {output:q}"
         " --config {params.config:q} --log {log:q}"
@@ -93,9 +93,7 @@ rule evaluate_segmentation:
         runtime=runtime_of("evaluate_segmentation"),
         gpu=gpus_of("evaluate_segmentation"),
     params:
-        config=lambda wildcards: as_json(
-            configuration.segmentation_evaluation(config, wildcards.run)
-        ),
+        config=lambda wildcards: as_json(segmentation.evaluation(config, wildcards.run)),
     shell:
         "python {input.script:q} --run {wildcards.run} --prepared {input.prepared:q}"
         " --weights {input.weights:q} --madds {input.madds:q} --seed {wildcards.seed}"

@@ -27,7 +27,7 @@ rule tabulate_segmentation:
         mem_mb=1000,
         runtime=10,
     params:
-        config=as_json(configuration.segmentation_table(config)),
+        config=as_json(segmentation.table(config)),
     shell:
         "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
         " --metrics {input.metrics:q} --out {output.csv:q}"

@@ -1,8 +1,4 @@
-"""The configuration: checked once as a whole, then handed to each stage as a slice.
-
-A slice holds what changes a stage's result and nothing else, so that a change of the configuration
-plans exactly the jobs it touches.
-"""
+"""Checking the configuration against its schema and for what a schema cannot say."""
 
 import difflib
 import math
@@ -10,11 +6,6 @@ import math
 import jsonschema
 
 from dynmm.errors import InputError
-
-RELEASED_SEED = 0  # released weights were trained once, elsewhere
-LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
-CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
-
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -35,98 +26,15 @@ def validate(config, schema):
     errors = list(_Validator(schema).iter_errors(config))
     if errors:
         raise _explain(min(errors, key=_rank))
+    _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
 
 
-def trained_runs(runs):
-    """Names of the runs that are trained here: all but those with released weights."""
-    return [name for name, run in runs.items() if "weights" not in run]
-
-
-def run_seeds(config, task):
-    """All (run, seed) pairs of a task; released weights have one seed, `RELEASED_SEED`."""
-    return [
-        (name, seed)
-        for name, run in config[task]["runs"].items()
-        for seed in ([RELEASED_SEED] if "weights" in run else config["seeds"])
-    ]
-
-
-def segmentation_training(config, run):
-    """What the training of the run `run` follows from, beside its data, seed, start and code.
-
-    The run's own keys and its `training` block go over the shared training block. Keys that only
-    a gate reads are left out for networks without one, and fixed where paths are drawn at random,
-    so that a sweep of the resource weight leaves those runs alone.
-    """
-    task = config["nyuv2"]
-    own = task["runs"][run]
-    training = {**task["training"], **own.get("training", {}), "model": own["model"]}
-    if own["model"] != "dynamic":
-        training = _without(training, LEARNED_GATE_KEYS)
-    elif own["gate"] == "random":
-        training = _without(training, LEARNED_GATE_KEYS)
-        training |= {"gate": "random", "gumbel": False, "temperature": CONSTANT_TEMPERATURE}
-    else:
-        training |= {
-            "gate": own["gate"],
-            "temperature": own.get("temperature", CONSTANT_TEMPERATURE),
-        }
-    if training["select_on"] == "test":
-        training = _without(training, ("validation_share",))
-    return {
-        "network": task["network"],
-        "prepare": task["prepare"],
-        "augmentation": task["augmentation"],
-        "training": training,
-    }
-
-
-def segmentation_madds(config):
-    """What the multiply-adds of a network follow from: its shape, whatever its weights."""
-    return {"network": _without(config["nyuv2"]["network"], ("pretrained",))}
-
-
-def segmentation_evaluation(config, run):
-    """What the evaluation of the run `run` follows from, beside its weights, data and code."""
-    task, data = config["nyuv2"], config["data"]["nyuv2"]
-    own = task["runs"][run]
-    settings = {"model": own["model"], "select_on": _select_on(task, own)}
-    if own.get("gate") == "random":
-        settings["gate"] = "random"  # such a network draws its paths in the evaluation too
-    return {
-        "preset": config["preset"],
-        "content": data["content"],
-        "paper_data": data["paper_data"],
-        "network": segmentation_madds(config)["network"],
-        "prepare": task["prepare"],
-        "evaluation": task["evaluation"],
-        "run": settings,
-    }
-
-
-def segmentation_table(config):
-    """What a table of the segmentation runs says beside their metrics."""
-    return {"preset": config["preset"], "paper_data": config["data"]["nyuv2"]["paper_data"]}
-
-
-def segmentation_history(config):
-    """What the figure of the trainings says beside their histories."""
-    return {
-        "preset": config["preset"],
-        "content": config["data"]["nyuv2"]["content"],
-        "select_on": config["nyuv2"]["training"]["select_on"],
-    }
-
-
-def _select_on(task, own):
-    if "weights" in own:
-        return "released weights"
-    return own.get("training", {}).get("select_on", task["training"]["select_on"])
-
-
-def _without(settings, keys):
-    return {key: value for key, value in settings.items() if key not in keys}
+def _check_blocks(network, key):
+    """ResNet-50 is made of bottlenecks, the smaller ones of the two other blocks."""
+    if (network["encoder"] == "resnet50") != (network["block"] == "Bottleneck"):
+        wanted = "Bottleneck" if network["encoder"] == "resnet50" else "BasicBlock, NonBottleneck1D"
+        raise _refused(f"{key}.block", network["block"], f"{wanted} with {network['encoder']}")
 
 
 def _check_runs(runs, key):

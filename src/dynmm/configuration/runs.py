@@ -1,0 +1,17 @@
+"""Which runs a task has, and with which seeds."""
+
+RELEASED_SEED = 0  # released weights were trained once, elsewhere
+
+
+def trained_runs(runs):
+    """Names of the runs that are trained here: all but those with released weights."""
+    return [name for name, run in runs.items() if "weights" not in run]
+
+
+def run_seeds(config, task):
+    """All (run, seed) pairs of a task; released weights have one seed, `RELEASED_SEED`."""
+    return [
+        (name, seed)
+        for name, run in config[task]["runs"].items()
+        for seed in ([RELEASED_SEED] if "weights" in run else config["seeds"])
+    ]

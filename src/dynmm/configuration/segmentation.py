@@ -1,0 +1,81 @@
+"""Slices of the configuration for the stages of the segmentation networks."""
+
+LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
+CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
+
+
+def training(config, run):
+    """What the training of the run `run` follows from, beside its data, seed, start and code.
+
+    The run's own keys and its `training` block go over the shared training block. Keys that only
+    a gate reads are left out for networks without one, and fixed where paths are drawn at random,
+    so that a sweep of the resource weight leaves those runs alone.
+    """
+    task = config["nyuv2"]
+    own = task["runs"][run]
+    training = {**task["training"], **own.get("training", {}), "model": own["model"]}
+    if own["model"] != "dynamic":
+        training = _without(training, LEARNED_GATE_KEYS)
+    elif own["gate"] == "random":
+        training = _without(training, LEARNED_GATE_KEYS)
+        training |= {"gate": "random", "gumbel": False, "temperature": CONSTANT_TEMPERATURE}
+    else:
+        training |= {
+            "gate": own["gate"],
+            "temperature": own.get("temperature", CONSTANT_TEMPERATURE),
+        }
+    if training["select_on"] == "test":
+        training = _without(training, ("validation_share",))
+    return {
+        "network": task["network"],
+        "prepare": task["prepare"],
+        "augmentation": task["augmentation"],
+        "training": training,
+    }
+
+
+def madds(config):
+    """What the multiply-adds of a network follow from: its shape, whatever its weights."""
+    return {"network": _without(config["nyuv2"]["network"], ("pretrained",))}
+
+
+def evaluation(config, run):
+    """What the evaluation of the run `run` follows from, beside its weights, data and code."""
+    task, data = config["nyuv2"], config["data"]["nyuv2"]
+    own = task["runs"][run]
+    settings = {"model": own["model"], "select_on": _select_on(task, own)}
+    if own.get("gate") == "random":
+        settings["gate"] = "random"  # such a network draws its paths in the evaluation too
+    return {
+        "preset": config["preset"],
+        "content": data["content"],
+        "paper_data": data["paper_data"],
+        "network": madds(config)["network"],
+        "prepare": task["prepare"],
+        "evaluation": task["evaluation"],
+        "run": settings,
+    }
+
+
+def table(config):
+    """What a table of the segmentation runs says beside their metrics."""
+    return {"preset": config["preset"], "paper_data": config["data"]["nyuv2"]["paper_data"]}
+
+
+def history(config):
+    """What the figure of the trainings says beside their histories."""
+    return {
+        "preset": config["preset"],
+        "content": config["data"]["nyuv2"]["content"],
+        "select_on": config["nyuv2"]["training"]["select_on"],
+    }
+
+
+def _select_on(task, own):
+    if "weights" in own:
+        return "released weights"
+    return own.get("training", {}).get("select_on", task["training"]["select_on"])
+
+
+def _without(settings, keys):
+    return {key: value for key, value in settings.items() if key not in keys}

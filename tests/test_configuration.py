@@ -1,0 +1,184 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dynmm.configuration import segmentation
+from dynmm.configuration.runs import run_seeds, trained_runs
+from dynmm.configuration.validation import validate
+from dynmm.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+TRAINING = ("nyuv2", "training")
+RUNS = ("nyuv2", "runs")
+
+
+def changed(path, value):
+    config = copy.deepcopy(CONFIG)
+    block = config
+    for key in path[:-1]:
+        block = block[key]
+    block[path[-1]] = value
+    return config
+
+
+def merged(base, overlay):
+    """As Snakemake lays a --configfile over another."""
+    result = dict(base)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        result[key] = merged(base[key], value) if both else value
+    return result
+
+
+def refusal(config):
+    with pytest.raises(InputError) as caught:
+        validate(config, SCHEMA)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 400
+    return caught.value
+
+
+@pytest.mark.parametrize("preset", [None, *sorted((ROOT / "config/presets").glob("*.yaml"))])
+def test_committed_configurations_are_valid(preset):
+    overlay = yaml.safe_load(preset.read_text()) if preset else {}
+    validate(merged(CONFIG, overlay), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "found", "expected"),
+    [
+        (("preset",), "a/b", "preset", "a/b", "letters, digits"),
+        (("seeds",), [], "seeds", "[]", "a list of different whole numbers"),
+        (("seeds",), [1, 1], "seeds", "[1, 1]", "a list of different whole numbers"),
+        (("seeds",), [0, -1], "seeds.1", "-1", "at least 0"),
+        ((*TRAINING, "epochs"), 0, "nyuv2.training.epochs", "0", "a whole number of at least 1"),
+        ((*TRAINING, "epochs"), True, "nyuv2.training.epochs", "true", "a whole number"),
+        ((*TRAINING, "learning_rate"), float("nan"), "nyuv2.training.learning_rate", "nan", "fini"),
+        (
+            (*TRAINING, "select_on"),
+            "train",
+            "nyuv2.training.select_on",
+            "train",
+            "validation, test",
+        ),
+        ((*TRAINING, "momentum"), 1, "nyuv2.training.momentum", "1", "below 1"),
+        ((*TRAINING,), {}, "nyuv2.training.epochs", "nothing", "a value"),
+        (("nyuv2", "network", "height"), 100, "nyuv2.network.height", "100", "divisible by 32"),
+        (("nyuv2", "network", "block"), "Bottleneck", "nyuv2.network.block", "Bottleneck", "Basic"),
+        ((*RUNS, "a b"), {"model": "rgb"}, "nyuv2.runs", "a b", "a name of letters"),
+        ((*RUNS, "x"), {"model": "sgb"}, "nyuv2.runs.x.model", "sgb", "rgb, depth, static"),
+        ((*RUNS, "x"), {"model": "dynamic"}, "nyuv2.runs.x.gate", "nothing", "random, soft"),
+        ((*RUNS, "rgb", "gate"), "soft", "nyuv2.runs.rgb.gate", "a value", "dynamic"),
+        (("resources", "train"), {}, "resources", "train", "prepare_nyuv2, train_segmentation"),
+        (("data", "nyuv2", "download"), "yes", "data.nyuv2.download", "yes", "true or false"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(
+    path, value, key, found, expected
+):
+    error = refusal(changed(path, value))
+    assert (error.key, error.found) == (key, found)
+    assert expected in error.expected
+
+
+@pytest.mark.parametrize("block", [(), ("data", "nyuv2"), TRAINING, (*RUNS, "dynmm_b")])
+def test_an_unknown_key_is_refused_anywhere(block):
+    error = refusal(changed((*block, "colour"), 1))
+    assert error.key == ".".join([*block, "colour"])
+    assert error.found == "an unknown key"
+
+
+def test_a_misspelt_key_is_put_right():
+    config = changed((*TRAINING, "epoch"), 3)
+    del config["nyuv2"]["training"]["epochs"]
+    error = refusal(config)
+    assert error.key == "nyuv2.training.epoch"
+    assert error.fix == "Did you mean epochs?"
+
+
+def test_a_number_that_yaml_reads_as_text_is_explained():
+    value = yaml.safe_load("1e-4")
+    assert "1.0e-4" in refusal(changed((*TRAINING, "learning_rate"), value)).fix
+
+
+def test_init_from_must_name_another_run():
+    error = refusal(changed((*RUNS, "dynmm_a", "init_from"), "stage2"))
+    assert error.key == "nyuv2.runs.dynmm_a.init_from"
+    assert error.expected == "one of rgb, esanet, stage1, dynmm_b"
+
+
+@pytest.mark.parametrize("start", ["stage1", "dynmm_a", "dynmm_b"])
+def test_runs_that_start_from_each_other_are_refused(start):
+    error = refusal(changed((*RUNS, "stage1", "init_from"), start))
+    assert error.key == "nyuv2.runs.stage1.init_from"
+    assert error.found.startswith("stage1 from ") and error.found.endswith("stage1")
+
+
+@pytest.mark.parametrize(("key", "value"), [("init_from", "rgb"), ("training", {"epochs": 3})])
+def test_released_weights_are_not_trained_further(key, value):
+    run = {"model": "static", "weights": "ckpt_best.pth", key: value}
+    assert refusal(changed((*RUNS, "released"), run)).key == f"nyuv2.runs.released.{key}"
+
+
+def test_released_weights_are_evaluated_once_and_not_trained():
+    config = changed((*RUNS, "released"), {"model": "dynamic", "weights": "ckpt_best.pth"})
+    validate(config, SCHEMA)
+    assert "released" not in trained_runs(config["nyuv2"]["runs"])
+    seeds = run_seeds(config, "nyuv2")
+    assert [seed for run, seed in seeds if run == "released"] == [0]
+    assert [seed for run, seed in seeds if run == "rgb"] == CONFIG["seeds"]
+    evaluation = segmentation.evaluation(config, "released")
+    assert evaluation["run"] == {"model": "dynamic", "select_on": "released weights"}
+
+
+def test_a_run_overrides_the_shared_training():
+    config = changed((*RUNS, "dynmm_b", "training"), {"epochs": 77, "select_on": "test"})
+    validate(config, SCHEMA)
+    assert segmentation.training(config, "dynmm_b")["training"]["epochs"] == 77
+    assert segmentation.evaluation(config, "dynmm_b")["run"]["select_on"] == "test"
+    assert segmentation.training(config, "dynmm_a") == segmentation.training(CONFIG, "dynmm_a")
+
+
+def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():
+    training = {
+        run: segmentation.training(CONFIG, run)["training"] for run in CONFIG["nyuv2"]["runs"]
+    }
+    assert "gate" not in training["esanet"] and "temperature" not in training["esanet"]
+    assert (training["stage1"]["gate"], training["stage1"]["gumbel"]) == ("random", False)
+    assert training["dynmm_a"]["temperature"] == [1.0, 1.0]
+    assert training["dynmm_b"]["temperature"] == [1.0, 0.0001]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "runs"),
+    [
+        ((*TRAINING, "resource_weight"), 0.5, {"dynmm_a", "dynmm_b"}),
+        ((*TRAINING, "gumbel"), True, {"dynmm_a", "dynmm_b"}),
+        ((*TRAINING, "epochs"), 99, {"rgb", "esanet", "stage1", "dynmm_a", "dynmm_b"}),
+        ((*RUNS, "dynmm_b", "temperature"), [0.0001, 1.0], {"dynmm_b"}),
+        (("nyuv2", "evaluation", "batch_size"), 3, set()),
+        (("data", "nyuv2", "content"), "photographs", set()),
+        (("data", "nyuv2", "raw_dir"), "elsewhere", set()),
+        (("seeds",), [5], set()),
+        (("preset",), "other", set()),
+    ],
+)
+def test_a_training_slice_changes_with_what_it_trains_on_alone(path, value, runs):
+    config = changed(path, value)
+    different = {
+        run
+        for run in CONFIG["nyuv2"]["runs"]
+        if segmentation.training(config, run) != segmentation.training(CONFIG, run)
+    }
+    assert different == runs
+
+
+def test_multiply_adds_follow_from_the_shape_and_not_from_the_weights():
+    config = changed(("nyuv2", "network", "pretrained"), "imagenet")
+    assert segmentation.madds(config) == segmentation.madds(CONFIG)
+    config = changed(("nyuv2", "network", "width"), 64)
+    assert segmentation.madds(config) != segmentation.madds(CONFIG)
