@@ -1,9 +1,10 @@
 """The raw frames of NYU Depth V2.
 
 `nyu_depth_v2_labeled.mat` is HDF5 written by MATLAB: its axes are reversed, an image is stored as
-(3, W, H). Nothing here holds more than one frame (and HDF5's bounded chunk cache) in memory.
+(3, W, H). Nothing here holds more than a block of frames of bounded size in memory.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ LAYOUT = {
     "depths": ("(N, W, H)", np.float32),
     "rawDepths": ("(N, W, H)", np.float32),
 }
-# A chunk may span many frames; the cache spares unpacking it again for each of them.
-CHUNK_CACHE_BYTES = 32 << 20
+# A compressed chunk may span many frames: they are kept, up to this much an array, so that frames
+# read in ascending order do not unpack it once each.
+BLOCK_BYTES = 40 << 20
 FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address and checksum)."
 
 
@@ -56,7 +58,7 @@ class RawFrames:
         self.path = Path(path)
         require_file(self.path)
         try:
-            self._file = h5py.File(self.path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+            self._file = h5py.File(self.path, "r")
         except OSError as error:
             raise InputError(
                 "not a readable HDF5 file",
@@ -69,6 +71,7 @@ class RawFrames:
             self._arrays = {key: self._dataset(key) for key in LAYOUT}
             self.count, _, self.width, self.height = self._arrays["images"].shape
             self._check_shapes()
+            self._blocks = {key: _Block(array) for key, array in self._arrays.items()}
         except BaseException:
             self._file.close()
             raise
@@ -99,7 +102,7 @@ class RawFrames:
 
     def _read(self, key, index):
         try:
-            return self._arrays[key][index]
+            return self._blocks[key].frame(index)
         except OSError as error:
             raise InputError(
                 f"frame {index + 1} cannot be read",
@@ -142,6 +145,24 @@ class RawFrames:
                     expected=f"{wanted}, none of them 0, as `images` says",
                     fix=FETCH_AGAIN,
                 )
+
+
+class _Block:
+    """Frames of one HDF5 array, read as many at a time as its chunks hold."""
+
+    def __init__(self, array):
+        frame_bytes = array.dtype.itemsize * math.prod(array.shape[1:])
+        chunk_frames = array.chunks[0] if array.chunks else 1
+        self._array, self._frames = array, min(chunk_frames, max(BLOCK_BYTES // frame_bytes, 1))
+        self._number, self._block = None, None
+
+    def frame(self, index):
+        number, position = divmod(index, self._frames)
+        if number != self._number:
+            first = number * self._frames
+            self._block = self._array[first : first + self._frames]
+            self._number = number
+        return self._block[position]
 
 
 def require_file(path):
