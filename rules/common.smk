@@ -94,9 +94,32 @@ def _computes_here():
     return workflow.local_exec and not workflow.dryrun
 
 
+@functools.cache
+def datasets():
+    """Addresses and checksums of the raw files: task -> entry of config/datasets.yaml."""
+    path = Path(workflow.basedir) / "config" / "datasets.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def raw_dir(task):
+    """The folder of a task's raw files."""
+    return Path(config["data"][task]["raw_dir"])
+
+
 def raw_path(task, name):
     """Where a raw file of a task lies."""
-    return str(Path(config["data"][task]["raw_dir"]) / name)
+    return str(raw_dir(task) / name)
+
+
+def missing_raw_files():
+    """(task, file) of every raw file that is not there and may be fetched."""
+    return [
+        (task, name)
+        for task, settings in config["data"].items()
+        if settings["download"]
+        for name in datasets()[task]["files"]
+        if not Path(raw_path(task, name)).exists()
+    ]
 
 
 def raw_file(task, name):

@@ -1,4 +1,33 @@
 # Raw files that config allows to fetch (data.<task>.download) and that are not there yet.
 # Needs: config/datasets.yaml (addresses, sizes, checksums), the network.
-# Makes: data.<task>.raw_dir/<file>, write-protected. A file that is there has no rule: it is never
-#        fetched again, and needs no network to be used.
+# Makes: data.<task>.raw_dir/<file>, write-protected. One rule a file, so that a failure costs the
+#        others nothing. A file that is there has no rule: it is neither fetched nor asked for again.
+
+
+for task, file in missing_raw_files():
+
+    rule:
+        """Fetch one raw file, going on where an earlier attempt was cut off."""
+        name:
+            f"download_raw_{Path(file).stem}"
+        input:
+            script="workflow/scripts/download_raw.py",
+            code=code_of("download_raw"),
+        output:
+            protected(raw_path(task, file)),
+        log:
+            f"logs/download_raw/{task}.{file}.log",
+        benchmark:
+            f"logs/benchmarks/download_raw/{task}.{file}.tsv"
+        localrule: True
+        conda:
+            "../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=720,
+        params:
+            config=as_json(datasets()[task]),
+            what=["--task", task, "--file", file, "--raw-dir", str(raw_dir(task))],
+        shell:
+            "python {input.script:q} {params.what:q} --config {params.config:q} --log {log:q}"

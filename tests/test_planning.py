@@ -1,0 +1,154 @@
+"""What is made again after which change: dry runs on a tree in which everything is made."""
+
+import os
+import shutil
+import time
+
+import pytest
+import yaml
+
+from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree, planned
+
+SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
+RUNS = list(SETTINGS["nyuv2"]["runs"])
+SEEDS = len(SETTINGS["seeds"])
+KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
+
+pytestmark = pytest.mark.slow
+
+TABLES = {("tabulate_segmentation", name): 1 for name in ("table3", "table4")}
+HISTORY = {("plot_history", ""): 1}
+REPORTS = TABLES | HISTORY
+PREPARE = {("prepare_nyuv2", ""): 1}
+MADDS = {("count_segmentation_madds", kind): 1 for kind in KINDS}
+
+
+def train(*runs, seeds=SEEDS):
+    return {("train_segmentation", run): seeds for run in runs}
+
+
+def evaluate(*runs, seeds=SEEDS):
+    return {("evaluate_segmentation", run): seeds for run in runs}
+
+
+NETWORKS = train(*RUNS) | evaluate(*RUNS)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    return finished_tree(tmp_path_factory.mktemp("finished") / "tree")
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "tree")
+
+
+def test_a_fresh_tree_plans_everything(tree):
+    shutil.rmtree(tree / "results")
+    shutil.rmtree(tree / "reports")
+    assert planned(tree) == PREPARE | MADDS | NETWORKS | REPORTS
+
+
+def test_a_finished_tree_plans_nothing(finished):
+    assert not planned(finished)
+
+
+def test_touching_every_source_plans_nothing(tree):
+    newer = time.time() + 60
+    for path in tree.rglob("*"):
+        if path.is_file() and path.relative_to(tree).parts[0] not in ("results", "reports"):
+            os.utime(path, (newer, newer))
+    assert not planned(tree)
+
+
+def test_copying_the_folder_elsewhere_plans_nothing(finished, tmp_path):
+    elsewhere = shutil.copytree(finished, tmp_path / "else where", copy_function=shutil.copy)
+    assert not planned(elsewhere)
+
+
+def test_an_edited_network_is_counted_trained_and_evaluated_again(tree):
+    edit(tree, "src/dynmm/models/decoder.py")
+    assert planned(tree) == MADDS | NETWORKS | REPORTS
+
+
+def test_an_edited_loss_leaves_preparation_and_counts_alone(tree):
+    edit(tree, "src/dynmm/training/losses.py")
+    assert planned(tree) == NETWORKS | REPORTS
+
+
+def test_an_edited_evaluation_leaves_the_models_alone(tree):
+    edit(tree, "src/dynmm/evaluation/segmentation_metrics.py")
+    assert planned(tree) == evaluate(*RUNS) | TABLES
+
+
+def test_an_edited_table_style_plans_the_tables_alone(tree):
+    edit(tree, "src/dynmm/reporting/rendering.py")
+    assert planned(tree) == TABLES
+
+
+def test_an_edited_figure_style_plans_the_figures_alone(tree):
+    edit(tree, "src/dynmm/reporting/style.py")
+    assert planned(tree) == HISTORY
+
+
+def test_a_seed_more_plans_its_own_jobs_and_the_reports(tree):
+    change_config(tree, "seeds", [*SETTINGS["seeds"], 7])
+    assert planned(tree) == train(*RUNS, seeds=1) | evaluate(*RUNS, seeds=1) | REPORTS
+
+
+def test_a_seed_less_plans_the_reports_alone(tree):
+    change_config(tree, "seeds", SETTINGS["seeds"][:-1])
+    assert planned(tree) == REPORTS
+
+
+def test_a_run_less_plans_the_reports_alone(tree):
+    change_config(tree, "nyuv2.runs.rgb", None)
+    assert planned(tree) == REPORTS
+
+
+def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
+    change_config(tree, "preset", "other")
+    assert planned(tree) == PREPARE | MADDS | NETWORKS | REPORTS
+    change_config(tree, "preset", "sample")
+    assert not planned(tree)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "jobs"),
+    [
+        ("nyuv2.prepare.depth", "raw", PREPARE | NETWORKS | REPORTS),
+        ("nyuv2.network.fusion", "add", MADDS | NETWORKS | REPORTS),
+        ("nyuv2.network.pretrained", "imagenet", NETWORKS | REPORTS),
+        ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
+        ("nyuv2.training.learning_rate", 0.02, NETWORKS | REPORTS),
+        (
+            "nyuv2.training.resource_weight",
+            0.5,
+            train("dynmm_a", "dynmm_b") | evaluate("dynmm_a", "dynmm_b") | REPORTS,
+        ),
+        (
+            "nyuv2.runs.dynmm_b.temperature",
+            [0.0001, 1.0],  # the same two values in another order
+            train("dynmm_b") | evaluate("dynmm_b") | REPORTS,
+        ),
+        (
+            "nyuv2.runs.dynmm_b.init_from",
+            "stage1",
+            train("dynmm_b") | evaluate("dynmm_b") | REPORTS,
+        ),
+        ("nyuv2.evaluation.batch_size", 3, evaluate(*RUNS) | TABLES),
+        ("data.nyuv2.content", "other rooms", evaluate(*RUNS) | REPORTS),
+        ("resources.train_segmentation.mem_mb", 9000, {}),
+    ],
+)
+def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jobs):
+    change_config(tree, key, value)
+    assert planned(tree) == jobs
+
+
+def test_released_weights_are_one_more_model_to_evaluate(tree):
+    (tree / "ckpt_best.pth").write_text("weights")
+    run = {"model": "dynamic", "weights": "ckpt_best.pth"}
+    change_config(tree, "nyuv2.runs.released", run)
+    assert planned(tree) == evaluate("released", seeds=1) | TABLES

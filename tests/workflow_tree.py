@@ -1,0 +1,94 @@
+"""A copy of the workflow on which everything counts as made, for dry runs.
+
+Snakemake plans by files and by the records it keeps of finished jobs, never by what the files
+hold. So the outputs here are stand-ins, recorded by `snakemake --touch`; no program runs.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", "resources")
+RAW_FILES = ("nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat")
+CONFIG = Path("config/config.yaml")
+
+
+def copy_workflow(folder):
+    """The workflow's sources below `folder`, without the embedded data."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "sample")
+            shutil.copytree(source, folder / part, ignore=ignored)
+        else:
+            shutil.copy2(source, folder / part)
+    return folder
+
+
+def finished_tree(folder):
+    """A workflow below `folder` whose every output is there and recorded as made."""
+    copy_workflow(folder)
+    raw = folder / "resources/sample/nyuv2"
+    raw.mkdir(parents=True)
+    for name in RAW_FILES:
+        (raw / name).write_text(name)
+    for line in snakemake(folder, "--dry-run").stdout.splitlines():
+        if line.startswith("    output: "):
+            for name in line.removeprefix("    output: ").split(", "):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(name)
+    snakemake(folder, "--touch", "--forceall")
+    return folder
+
+
+def planned(folder, *options):
+    """Counter of the jobs that a dry run plans: (rule, run or table or kind or "", seed or "")."""
+    jobs, rule, seen = Counter(), None, {}
+    for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
+        if match := re.match(r"(?:local)?rule (\w+):$", line):
+            if rule not in (None, "all"):
+                jobs[rule, next((seen[k] for k in ("run", "table", "kind") if k in seen), "")] += 1
+            rule, seen = match[1], {}
+        elif line.startswith("    wildcards: "):
+            pairs = line.removeprefix("    wildcards: ").split(", ")
+            seen = dict(pair.split("=") for pair in pairs)
+    return jobs
+
+
+def snakemake(folder, *options, check=True):
+    """Run Snakemake in `folder` on one core; its output is kept."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *options]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    if check:
+        assert result.returncode == 0, result.stderr[-3000:]
+    return result
+
+
+def change_config(folder, path, value):
+    """Set the key at the dotted `path` in the tree's config; None removes it."""
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    block = config
+    *parents, last = path.split(".")
+    for key in parents:
+        block = block[key]
+    if value is None:
+        del block[last]
+    else:
+        block[last] = value
+    (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def edit(folder, source):
+    """Change what a source file does, as far as anyone can see from outside."""
+    path = folder / source
+    path.write_text(path.read_text() + "\nEDITED = True\n")
