@@ -41,7 +41,7 @@ def _measure(network, arguments):
     if network is DynamicESANet:
         by_path = []
         for path in range(PATHS):
-            forced = functools.partial(twin.infer, paths=torch.tensor([path]))
+            forced = functools.partial(twin.infer, paths=torch.tensor([path], device="cpu"))
             by_path.append(count_by_module(twin, rgb, depth, forward=forced))
     elif network is ESANetOneModality:
         by_path = [count_by_module(twin, rgb if twin.modality == "rgb" else depth)]
