@@ -74,7 +74,7 @@ def check_preprocess(record, folder):
                 sample["label_orig"] = frame["label"]
                 resized = frame["label"].shape != (setting["height"], setting["width"])
                 cases += _compare(f"{name}:{position}", stored, sample, resized)
-        size = frames["train"].labels(0).shape
+        size = record["train_phase"][0]["image"]["shape"][1:]
         transform = TrainingTransform(
             DepthScale("refined", **constants), *size, (1.0, 1.4), "authors"
         )

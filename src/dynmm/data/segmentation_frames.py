@@ -80,7 +80,7 @@ class SegmentationFrames:
         expected = f"{tuple(entry['shape'])} of {entry['dtype']}"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise InputError(
                 "prepared array not readable",
                 file=path,
