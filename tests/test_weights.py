@@ -1,0 +1,138 @@
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from dynmm.errors import InputError
+from dynmm.models.build import build_segmentation
+from dynmm.models.weights import load_released, load_weights, save_weights
+
+SMALL = {
+    "encoder": "resnet18",
+    "block": "BasicBlock",
+    "channels_decoder": [16, 16, 16],
+    "nr_decoder_blocks": [1, 1, 1],
+    "fusion": "SE-add",
+    "height": 64,
+    "width": 64,
+    "pretrained": "none",
+}
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+
+
+def same(first, second):
+    other = second.state_dict()
+    return all(torch.equal(value, other[key]) for key, value in first.state_dict().items())
+
+
+class Malicious:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_weights_survive_a_file(tmp_path):
+    saved, loaded = network().to(memory_format=torch.channels_last), network()
+    saved[1].num_batches_tracked.fill_(7)
+    path = tmp_path / "run" / "weights.safetensors"
+    save_weights(saved, path)
+    assert not same(saved, loaded)
+    assert load_weights(loaded, path) is loaded
+    assert same(saved, loaded)
+    assert [file.name for file in path.parent.iterdir()] == ["weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("2.bias"), r"1 missing entries.*2\.bias"),
+        (lambda state: state.update(extra=torch.zeros(1)), "1 unexpected entries.*extra"),
+        (
+            lambda state: state.update({"2.weight": torch.zeros(5, 4, 1, 1)}),
+            r"another shape.*2\.weight.*\(5, 4, 1, 1\).*\(2, 4, 1, 1\)",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_change_nothing(tmp_path, change, message):
+    model, path = network(), tmp_path / "weights.safetensors"
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    state = network().state_dict()
+    change(state)
+    save_weights(dict(state), path)
+    with pytest.raises(InputError, match=message) as caught:
+        load_weights(model, path)
+    assert caught.value.file == path
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_broken_or_absent_file_is_said_so(tmp_path):
+    with pytest.raises(InputError, match="no such weights file"):
+        load_weights(network(), tmp_path / "absent.safetensors")
+    with pytest.raises(InputError, match="no such weights file"):
+        load_released(network(), tmp_path / "absent.pth")
+    save_weights(network(), tmp_path / "weights.safetensors")
+    content = (tmp_path / "weights.safetensors").read_bytes()
+    (tmp_path / "weights.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"not a readable \.safetensors"):
+        load_weights(network(), tmp_path / "weights.safetensors")
+    torch.save({"state_dict": network().state_dict()}, tmp_path / "ckpt_best.pth")
+    content = (tmp_path / "ckpt_best.pth").read_bytes()
+    (tmp_path / "ckpt_best.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="checkpoint"):
+        load_released(network(), tmp_path / "ckpt_best.pth")
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_released_checkpoint_loads_as_it_is(tmp_path, prefix):
+    saved = build_segmentation("dynamic", SMALL)
+    loaded = build_segmentation("dynamic", SMALL)
+    state = {prefix + key: value for key, value in saved.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "ckpt_best.pth")
+    assert not same(saved, loaded)
+    load_released(loaded, tmp_path / "ckpt_best.pth")
+    assert same(saved, loaded)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"state_dict": {"0.weight": Malicious()}},
+        {"state_dict": network().state_dict(), "note": Malicious()},
+        Malicious(),
+        network(),
+    ],
+)
+def test_objects_are_refused_unexecuted(tmp_path, content):
+    torch.save(content, tmp_path / "ckpt_best.pth")
+    with pytest.raises(InputError, match="not tensors"):
+        load_released(network(), tmp_path / "ckpt_best.pth")
+
+
+def test_a_plain_pickle_is_refused_unexecuted(tmp_path):
+    (tmp_path / "ckpt_best.pth").write_bytes(pickle.dumps({"state_dict": Malicious()}))
+    with pytest.raises(InputError, match="checkpoint"):
+        load_released(network(), tmp_path / "ckpt_best.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": {"0.weight": [1.0, 2.0]}}, r"not a tensor.*0\.weight.*list"),
+        ({"model": {}}, "no weights in the checkpoint.*model"),
+        ([1, 2], "no weights in the checkpoint.*list"),
+        ({"state_dict": {}}, "no weights"),
+    ],
+)
+def test_a_checkpoint_of_other_things_is_refused(tmp_path, content, message):
+    torch.save(content, tmp_path / "ckpt_best.pth")
+    with pytest.raises(InputError, match=message):
+        load_released(network(), tmp_path / "ckpt_best.pth")
+
+
+def test_weights_of_another_kind_of_network_are_refused(tmp_path):
+    save_weights(build_segmentation("static", SMALL), tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=r"missing entries.*gate_layer\.conv\.0\.weight"):
+        load_weights(build_segmentation("dynamic", SMALL), tmp_path / "weights.safetensors")
