@@ -26,7 +26,7 @@ def is_drive_folder(address):
     return FOLDER.fullmatch(address) is not None
 
 
-def download_from_folder(address, target, size=None, sha256=None, md5=None, retries=5, pause=1.0):
+def download_from_folder(addresses, target, size=None, sha256=None, md5=None, retries=5, pause=1.0):
     """Fetch `target` unless it is there: the file of its name in a Google Drive folder.
 
     Bytes go to a file beside `target`, where a later call continues; the finished file is checked
@@ -34,7 +34,7 @@ def download_from_folder(address, target, size=None, sha256=None, md5=None, retr
     exists whole or not at all.
 
     Args:
-        address: `https://drive.google.com/drive/folders/ID`.
+        addresses: `https://drive.google.com/drive/folders/ID`, or a list that holds it alone.
         target: path of the file.
         size: its length in bytes, if known.
         sha256, md5: its hex digests, if known.
@@ -48,6 +48,7 @@ def download_from_folder(address, target, size=None, sha256=None, md5=None, retr
         InputError: `target` is there but is another file; or it could not be fetched: why, and
             what to fetch by hand into which path.
     """
+    (address,) = [addresses] if isinstance(addresses, str) else addresses
     target = Path(target)
     checks = {"size": size, "sha256": sha256, "md5": md5}
     if target.exists():
