@@ -3,7 +3,7 @@
 No worker processes and no per-sample Python: a batch is one gather for each array.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -64,9 +64,15 @@ class FeatureSplit:
         """
         named = {"targets": self.targets, **self.stored}
         return {
-            "inputs": {name: t[index].to(device) for name, t in self.inputs.items()},
-            **{name: t[index].to(device) for name, t in named.items()},
+            "inputs": {name: _pick(t, index, device) for name, t in self.inputs.items()},
+            **{name: _pick(t, index, device) for name, t in named.items()},
         }
+
+    def to(self, device):
+        """The split with all its tensors on `device` (0.3 GB for the 15,552 training films)."""
+        move = {name: t.to(device) for name, t in self.inputs.items()}
+        stored = {name: t.to(device) for name, t in self.stored.items()}
+        return replace(self, inputs=move, targets=self.targets.to(device), stored=stored)
 
     def batches(self, batch_size, device=None):
         """All samples in their order, `batch_size` at a time (views of the files on a CPU)."""
@@ -81,6 +87,13 @@ class FeatureSplit:
         order = shuffled(len(self), seed, epoch)
         for index in whole_batches(order, batch_size):
             yield self.rows(index, device)
+
+
+def _pick(tensor, index, device):
+    if isinstance(index, slice):
+        return tensor[index].to(device)
+    # index_select gathers rows at twice the speed of tensor[index]
+    return tensor.index_select(0, index.to(tensor.device)).to(device)
 
 
 def shuffled(count, seed, epoch):
