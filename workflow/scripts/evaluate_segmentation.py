@@ -57,6 +57,7 @@ def main(arguments):
         {
             "task": "nyuv2",
             "run": arguments.run,
+            "model": run["model"],
             "preset": config["preset"],
             "content": config["content"],
             "paper_data": config["paper_data"],
