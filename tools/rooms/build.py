@@ -60,7 +60,7 @@ def label_frame(scene, view, rng):
 def build(models, rooms, seed):
     """Frames of `rooms` rooms, as (arrays by key of the raw file, rows of frames.csv, models used).
 
-    Every room has a random stream of its own, so that no room depends on another.
+    Every room has a random stream of its own: none depends on what stands in another.
     """
     arrays = {key: [] for key in ("images", "labels", "depths", "rawDepths")}
     rows, used = [], {}
@@ -125,6 +125,12 @@ def main():
     parser.add_argument("--unpacked", type=Path, help="keep the unpacked models here")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet (PNG) here")
     args = parser.parse_args()
+    for library in catalogue.LIBRARIES:
+        if not (args.libraries / f"{library}.sh3f").is_file():
+            parser.error(
+                f"{args.libraries} holds no {library}.sh3f; it should be the folder "
+                "usr/share/sweethome3d/furniture of Debian's package sweethome3d-furniture"
+            )
     with tempfile.TemporaryDirectory() as temporary:
         models = catalogue.load(args.libraries, args.unpacked or temporary)
         arrays, rows, used = build(models, args.rooms, args.seed)

@@ -81,11 +81,16 @@ class Model:
     size: tuple
     elevation: float
     _shape: Shape | None = None
+    _damaged: bool = False
 
     def shape(self):
-        """The model as a `Shape`; ValueError where it is empty or too heavy."""
-        if self._shape is None:
-            self._shape = _read(self)
+        """The model as a `Shape`, or None where its file is damaged, empty or too heavy."""
+        if self._shape is None and not self._damaged:
+            try:
+                self._shape = _read(self)
+            except (ValueError, OSError, KeyError) as problem:
+                print(f"\nleft out {self.library}, {self.name}: {problem}")
+                self._damaged = True
         return self._shape
 
 
@@ -104,7 +109,9 @@ def load(folder, work):
         target = Path(work) / library
         with zipfile.ZipFile(Path(folder) / f"{library}.sh3f") as archive:
             if not target.is_dir():
-                archive.extractall(target)
+                partial = target.with_name(f"{library}.part")
+                archive.extractall(partial)
+                partial.rename(target)
             text = archive.read("PluginFurnitureCatalog.properties").decode("latin1")
         for entry in _entries(text):
             model = _model(entry, library, target)
@@ -147,7 +154,7 @@ def _read(model):
     parts = [g for g in scene.dump() if isinstance(g, trimesh.Trimesh) and len(g.faces)]
     count = sum(len(part.faces) for part in parts)
     if not 0 < count <= MAX_FACES:
-        raise ValueError(f"{model.name}: {count} faces")
+        raise ValueError(f"{count} faces, 1 to {MAX_FACES} are wanted")
     base = np.cumsum([0] + [len(part.vertices) for part in parts])
     vertices = np.vstack([part.vertices for part in parts])
     if model.rotation:

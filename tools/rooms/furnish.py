@@ -1,6 +1,6 @@
 """Rooms: a box with furniture in it, nothing overlapping."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ PROGRAMMES = {
 }  # fmt: skip
 SHARES = {"bedroom": 0.22, "living room": 0.22, "office": 0.18, "kitchen": 0.2, "bathroom": 0.18}
 TRIES = 30
-MODEL_TRIES = 5
+MODEL_TRIES = 20
 
 
 @dataclass
@@ -171,13 +171,11 @@ def _draw_model(models, rng):
     """A readable model of the class, flattened against the wall where it is a door or window."""
     for _ in range(MODEL_TRIES):
         model = models[rng.integers(len(models))]
-        try:
-            shape = model.shape()
-        except (ValueError, OSError, KeyError):
-            models.remove(model)  # damaged or too heavy: never drawn again
+        shape = model.shape()
+        if shape is None:
             continue
         if shape.label in ("door", "window"):
             vertices = shape.vertices * [1, 1, min(1, 0.08 / max(shape.size[2], 0.08))]
-            shape = type(shape)(**{**shape.__dict__, "vertices": vertices})
+            shape = replace(shape, vertices=vertices)
         return shape, model
     raise ValueError(f"no readable model among those of class {models[0].label}")

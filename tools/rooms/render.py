@@ -137,7 +137,7 @@ def render(room, scene, camera, light, height, width, rng):
     colour = scene.albedo(face, hit["u"], hit["v"], points)
 
     exposure, ambient = rng.uniform(0.85, 1.15), 0.55
-    noise = 0.5
+    noise = 0.4
     if light == "dark":
         exposure, noise = rng.uniform(0.015, 0.05), 1.6
     elif light == "uniform":
