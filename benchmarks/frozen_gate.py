@@ -111,7 +111,8 @@ def main(arguments):
         split = FeatureSplit(inputs, targets, None, ())
         frozen = build(frozen=True)
         with torch.no_grad():
-            split.stored["expert_outputs"] = frozen.run_experts(inputs)
+            stored = {"expert_outputs": frozen.run_experts(inputs)}
+            joined = FeatureSplit(frozen.gate.join(inputs), targets, None, (), stored)
         theirs, same, ours = (
             trainer(build(False), False),
             trainer(build(False), False),
@@ -120,7 +121,7 @@ def main(arguments):
         ways = {
             "authors": lambda epoch: authors_epoch(path, theirs),
             "every expert": lambda epoch: every_expert_epoch(split, same, epoch),
-            "stored": lambda epoch: stored_epoch(split, ours, epoch),
+            "stored": lambda epoch: stored_epoch(joined, ours, epoch),
         }
         seconds = {name: [] for name in ways}
         for turn in range(arguments.turns + 1):

@@ -124,7 +124,10 @@ def test_stored_outputs_train_the_gate_as_running_the_experts_does(mode):
     inputs = _inputs(SMALL)
     stored = model.run_experts(inputs)
     gradients = []
-    for result in (model(inputs, mode), model.forward_frozen(inputs, stored, mode)):
+    for result in (
+        model(inputs, mode),
+        model.forward_frozen(model.gate.join(inputs), stored, mode),
+    ):
         model.zero_grad()
         result.outputs.square().mean().backward()
         gradients.append([p.grad.clone() for p in model.gate.parameters()])

@@ -5,6 +5,8 @@ from torch import nn
 
 from dynmm.models.expert_registry import register_gate
 
+JOINED = "joined"
+
 
 @register_gate("mmimdb", "mlp")
 class MlpGate(nn.Module):
@@ -24,5 +26,14 @@ class MlpGate(nn.Module):
 
     def forward(self, inputs):
         """Gate logits (B, experts) of a dict of features, each (B, size)."""
-        features = torch.cat([inputs[name] for name in self.modalities], dim=1)
-        return self.fc2(torch.relu(self.fc(features)))
+        return self.fc2(torch.relu(self.fc(self.join(inputs)[JOINED])))
+
+    def join(self, inputs):
+        """The inputs as this gate reads them, one tensor of all modalities side by side.
+
+        Training on stored expert outputs joins a whole split once; joined inputs come back as
+        they are.
+        """
+        if JOINED in inputs:
+            return inputs
+        return {JOINED: torch.cat([inputs[name] for name in self.modalities], dim=1)}
