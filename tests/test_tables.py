@@ -206,9 +206,10 @@ def test_tex_marks_are_escaped(paths, tmp_path):
         caption="T",
         paper_name="P",
         is_paper_data=True,
-        extra_columns=["lambda"],
+        extra_columns={"lambda": "λ"},
     )
     frame, md, tex = written(result, tmp_path)
+    assert r"$\lambda$" in tex
     assert r"a\_b \& 50\% & I & 29.00 & 1.00 & +28.00 & 1e-3 & 1 \\" in tex
     assert frame["lambda"].astype(str).tolist() == ["0.001"]
     assert "| 1e-3" in " ".join(md.split())

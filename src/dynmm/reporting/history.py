@@ -5,17 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from dynmm.errors import InputError
-from dynmm.reporting import style
+from dynmm.reporting import headings, style
 
 COLUMNS = ("epoch", "total_loss", "score", "score_name")
-SCORES = {  # score_name -> printed name and factor from the stored unit
-    "miou": ("mIoU (%)", 100),
-    "micro_f1": ("micro F1 (%)", 100),
-    "macro_f1": ("macro F1 (%)", 100),
-    "acc2": ("accuracy (%)", 100),
-    "mae": ("MAE", 1),
-    "loss": ("loss", 1),
-}
 MARKERS_PER_LINE = 8
 
 
@@ -72,8 +64,7 @@ def history_figure(frame, *, select_on="validation", note=""):
     Returns:
         The matplotlib figure, one column wide.
     """
-    name = frame["score_name"].iloc[0]
-    title, scale = SCORES.get(name, (name, 1))
+    title, scale, _ = headings.score(frame["score_name"].iloc[0])
     fig, (top, bottom) = style.figure(height=3.6, nrows=2, sharex=True)
     _draw(top, over_seeds(frame, "total_loss"), 1)
     _draw(bottom, over_seeds(frame, "score"), scale)

@@ -23,6 +23,7 @@ TEX_MARKS = str.maketrans(
         MINUS: "$-$",
         PLUS_MINUS: r"$\pm$",
         "λ": r"$\lambda$",
+        "τ": r"$\tau$",
     }
 )
 
@@ -114,8 +115,8 @@ def _paper(table):
 
 def _extra(table, group):
     columns = [
-        Column(group, name, ["" if pd.isna(v) else str(v) for v in table.frame[name]])
-        for name in table.extra_columns
+        Column(group, heading, ["" if pd.isna(v) else str(v) for v in table.frame[name]])
+        for name, heading in table.extra_columns.items()
     ]
     return [*columns, Column(group, "seeds", [str(n) if n else "" for n in table.frame["seeds"]])]
 

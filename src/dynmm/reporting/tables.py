@@ -73,7 +73,7 @@ class Table:
             NAME_difference; `preset`, `seeds`, `select_on`, `content`, `paper_data`; per further
             metric NAME and NAME_std; the rows' extra columns.
         metrics: the metrics shown in print, in order.
-        extra_columns: names of the extra columns that print shows after the metrics.
+        extra_columns: extra columns that print shows after the metrics: name -> heading.
         caption: title in print.
         paper_name: the data set of the paper.
         is_paper_data: whether ours is that data set.
@@ -81,13 +81,15 @@ class Table:
 
     frame: pd.DataFrame
     metrics: Sequence[Metric]
-    extra_columns: Sequence[str]
+    extra_columns: Mapping[str, str]
     caption: str
     paper_name: str
     is_paper_data: bool
 
 
-def build_table(rows, metrics, *, caption, paper_name, is_paper_data, further=(), extra_columns=()):
+def build_table(
+    rows, metrics, *, caption, paper_name, is_paper_data, further=(), extra_columns=None
+):
     """Means and sample deviations over seeds beside the published values.
 
     Args:
@@ -97,7 +99,7 @@ def build_table(rows, metrics, *, caption, paper_name, is_paper_data, further=()
         paper_name: name of the paper's data set, for the heading over its values.
         is_paper_data: False where our data is another: then no difference is given.
         further: `Metric`s that the CSV has in addition, of our runs only.
-        extra_columns: which keys of `Row.extra` the printed forms show too.
+        extra_columns: keys of `Row.extra` that the printed forms show too, each with its heading.
 
     Returns:
         `Table`. A deviation over one seed, and whatever a row does not have, is missing (empty).
@@ -127,7 +129,9 @@ def build_table(rows, metrics, *, caption, paper_name, is_paper_data, further=()
         for metric in further:
             line[metric.name], line[f"{metric.name}_std"] = _statistics(metric, row.records)
         lines.append(line | dict(row.extra))
-    return Table(pd.DataFrame(lines), metrics, extra_columns, caption, paper_name, is_paper_data)
+    return Table(
+        pd.DataFrame(lines), metrics, extra_columns or {}, caption, paper_name, is_paper_data
+    )
 
 
 def write_table(table, csv_path, md_path, tex_path):

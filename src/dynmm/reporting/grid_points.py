@@ -1,0 +1,170 @@
+"""Points of the grid of dynamic models: what sets them apart, and which one a row asks for."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dynmm.errors import InputError
+from dynmm.reporting.records import by_run, number
+
+DYNAMIC = "dynmm"  # the `run` of every dynamic model
+SETTINGS = ("lambda", "tau", "mode", "freeze")
+SOFT = "soft"
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """One point of the grid with its seeds.
+
+    Attributes:
+        settings: lambda, tau, mode and freeze as the user typed them.
+        records: metrics files of this point, sorted by seed.
+    """
+
+    settings: Mapping[str, str]
+    records: Sequence[Mapping]
+
+    @property
+    def experts(self):
+        """Names of the experts under the gate, in its order; the last is E2 of the paper."""
+        return list(self.records[0]["expert_shares"])
+
+    @property
+    def weight(self):
+        """The resource weight lambda as a number."""
+        return float(self.settings["lambda"])
+
+    @property
+    def family(self):
+        """The settings beside lambda: points that share them form one sweep."""
+        return tuple(self.settings[name] for name in SETTINGS[1:])
+
+    def mean_share(self, expert=None):
+        """Mean over seeds of the share of samples that an expert (the last) got, in [0, 1]."""
+        name = expert or self.experts[-1]
+        return statistics.fmean(share(record, name) for record in self.records)
+
+    def __str__(self):
+        return describe(self.settings)
+
+
+def describe(settings):
+    """Settings in one line, such as "lambda 0.1, tau 1.0, mode straight_through"."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def share(record, expert):
+    """Share of samples that one run sent to an expert, in [0, 1].
+
+    Raises:
+        InputError: the record has no such share.
+    """
+    return number(record, f"expert_shares.{expert}")
+
+
+def split_records(records, task=None):
+    """Experts and grid points among the metrics of one modality-level task.
+
+    Args:
+        records: what `records.read_records` returned.
+        task: the task that the records must be of; None takes any.
+
+    Returns:
+        Dict from expert to its records sorted by seed, and the list of `GridPoint`s ordered by
+        the settings beside lambda, then by lambda from low to high.
+
+    Raises:
+        InputError: records of another task, a dynamic model whose point lacks a setting, a seed
+            twice in one run, or points over different experts.
+    """
+    if task is not None and records[0]["task"] != task:
+        raise InputError(
+            "metrics of another task",
+            file=records[0]["file"],
+            key="task",
+            found=records[0]["task"],
+            expected=task,
+        )
+    experts = by_run([record for record in records if record["run"] != DYNAMIC])
+    named = {}
+    for record in records:
+        if record["run"] == DYNAMIC:
+            named.setdefault(describe(_settings(record)), []).append(record)
+    points = []
+    for name, members in named.items():
+        (ordered,) = by_run([record | {"run": f"dynmm, {name}"} for record in members]).values()
+        points.append(GridPoint(_settings(members[0]), ordered))
+    for point in points:
+        if point.experts != points[0].experts:
+            raise InputError(
+                "dynamic models over different experts",
+                file=point.records[0]["file"],
+                key="expert_shares",
+                found=", ".join(point.experts),
+                expected=", ".join(points[0].experts),
+            )
+    return experts, sorted(points, key=lambda point: (point.family, point.weight))
+
+
+def fitting_points(points, wanted):
+    """The points with the wanted settings; soft gates only where `mode` asks for them."""
+    settings = {name: value for name, value in wanted.items() if name != "share"}
+    fitting = [point for point in points if _fits(point, settings)]
+    if "mode" in wanted:
+        return fitting
+    return [point for point in fitting if point.settings["mode"] != SOFT]
+
+
+def choose_point(points, wanted, row):
+    """The grid point that a row of a table asks for.
+
+    Args:
+        points: `GridPoint`s.
+        wanted: settings that the point must have (compared as typed, or as numbers), and
+            optionally `share`: the nearest mean share of E2 then decides between the points that
+            have them, the lower lambda between equals; see `fitting_points`.
+        row: the row's key, for messages.
+
+    Raises:
+        InputError: no point has the settings, or several have and no share decides.
+    """
+    fitting = fitting_points(points, wanted)
+    if not fitting or (len(fitting) > 1 and "share" not in wanted):
+        raise InputError(
+            "no grid point for a row" if not fitting else "several grid points for one row",
+            key=row,
+            found="; ".join(map(str, fitting or points)) or "no grid point",
+            expected=describe(wanted),
+            fix="Name settings of exactly one point of the grid, or a share.",
+        )
+    target = wanted.get("share", 0)
+    return min(fitting, key=lambda point: (abs(point.mean_share() - target), point.weight))
+
+
+def _fits(point, settings):
+    return all(_same(point.settings[name], value) for name, value in settings.items())
+
+
+def _same(first, second):
+    first, second = _text(first), _text(second)
+    try:
+        return float(first) == float(second)
+    except ValueError:
+        return first == second
+
+
+def _text(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _settings(record):
+    point = record.get("point")
+    missing = [name for name in SETTINGS if not isinstance(point, dict) or name not in point]
+    if missing or not isinstance(record.get("expert_shares"), dict):
+        raise InputError(
+            "metrics of a dynamic model lack its point or its shares",
+            file=record["file"],
+            key=", ".join(f"point.{name}" for name in missing) or "expert_shares",
+            fix="Evaluate the run again.",
+        )
+    return {name: _text(point[name]) for name in SETTINGS}

@@ -1,0 +1,45 @@
+"""How scores and experts are called in print, with the units of tables and figures."""
+
+from typing import NamedTuple
+
+
+class Score(NamedTuple):
+    """A score in print: heading with its unit, factor from the stored unit, decimals."""
+
+    heading: str
+    scale: float
+    decimals: int
+
+
+SCORES = {
+    "miou": Score("mIoU (%)", 100, 1),
+    "micro_f1": Score("micro F1 (%)", 100, 2),
+    "macro_f1": Score("macro F1 (%)", 100, 2),
+    "acc2": Score("accuracy (%)", 100, 2),
+    "acc2_nonzero": Score("accuracy, zeros left out (%)", 100, 2),
+    "mae": Score("MAE", 1, 3),
+    "pearson_r": Score("Pearson r", 1, 3),
+    "loss": Score("loss", 1, 3),
+}
+EXPERTS = {
+    "image": "Image",
+    "video": "Video",
+    "audio": "Audio",
+    "text": "Text",
+    "early_fusion": "Early fusion",
+    "late_fusion": "Late fusion",
+    "lrtf": "LRTF",
+    "mi_matrix": "MI-Matrix",
+    "early_fusion_gru": "Early fusion (GRU)",
+    "late_fusion_gru": "Late fusion (GRU)",
+}
+
+
+def score(name):
+    """The `Score` of a name in metrics.json; an unknown one is printed as it is stored."""
+    return SCORES.get(name, Score(name, 1, 3))
+
+
+def expert_title(name):
+    """The printed name of an expert; one that a user added is printed as the user named it."""
+    return EXPERTS.get(name, name)

@@ -1,0 +1,152 @@
+"""Tables 1 and 2: experts and dynamic models on MM-IMDB and CMU-MOSEI."""
+
+from dynmm.errors import InputError
+from dynmm.reporting import headings
+from dynmm.reporting.grid_points import (
+    SETTINGS,
+    SOFT,
+    choose_point,
+    fitting_points,
+    share,
+    split_records,
+)
+from dynmm.reporting.paper import is_paper_data, published_values
+from dynmm.reporting.records import number
+from dynmm.reporting.tables import Metric, Row, build_table
+
+SCORES = {"table1": ("micro_f1", "macro_f1"), "table2": ("acc2", "mae")}
+MORE_SCORES = {"table1": (), "table2": ("acc2_nonzero", "pearson_r")}
+PAPER_DECIMALS = {"mae": 2}
+MEGA = 1e-6
+EXTRA_COLUMNS = {"lambda": "λ", "tau": "τ"}
+
+
+def build_modality_table(name, paper, records, config):
+    """Table 1 or 2 from the metrics of the experts and of every grid point.
+
+    Multiply-adds are the complete count; columns with `_per_module` hold the other convention.
+    Each DynMM row takes the grid point that config names, by default the one with a hard gate whose
+    share of E2, mean over seeds, is nearest to the share derived from the paper's multiply-adds
+    (`paper.derived_share`); the row with soft gates takes the soft point with lambda 0.
+
+    Args:
+        name: "table1" or "table2".
+        paper: what `paper.read_paper` returned.
+        records: what `records.read_records` returned, of the table's task.
+        config: `points` (optional): row key -> settings or `{share: s}`, see
+            `grid_points.choose_point`; `paper_data` (optional): whether the data is the paper's.
+
+    Returns:
+        `tables.Table`: the paper's experts, further experts, the paper's DynMM rows. Columns beside
+        the metrics: settings of the point, the share wanted of E2 (`e2_share_wanted`, a fraction).
+
+    Raises:
+        InputError: records of another task, a row that no point or several points fit, an unknown
+            row, or a number missing.
+    """
+    block = paper[name]
+    experts, points = split_records(records, block["task"])
+    wanted = _wanted(paper, block, points, config.get("points", {}))
+    static = [row for row in block["rows"] if not _is_dynamic(row)]
+    published = {row["key"] for row in static}
+    rows = [_expert_row(row, experts.get(row["key"], [])) for row in static]
+    for expert, members in experts.items():
+        if expert not in published:
+            title = {"key": expert, "method": headings.expert_title(expert)}
+            rows.append(_expert_row(title, members))
+    dynamic = [row for row in block["rows"] if _is_dynamic(row)]
+    rows += [_dynamic_row(row, points, wanted.get(row["key"])) for row in dynamic]
+    return build_table(
+        rows,
+        [
+            *map(_score, SCORES[name]),
+            _millions("madds_m", "complete"),
+            *map(_score, MORE_SCORES[name]),
+            Metric("e2_share_pct", "samples to E2 (%)", 1, _e2_share, scale=100),
+        ],
+        caption=f"Table {name.removeprefix('table')}. {block['caption']} (complete MAdds count)",
+        paper_name=paper["data_sets"][block["task"]]["name"],
+        is_paper_data=is_paper_data(
+            paper, block["task"], records[0]["content"], config.get("paper_data")
+        ),
+        further=[_millions("madds_m_per_module", "per_module"), _seconds()],
+        extra_columns=EXTRA_COLUMNS,
+    )
+
+
+def default_point(paper, task, row):
+    """What a DynMM row asks for where config says nothing; see `grid_points.choose_point`."""
+    shares = paper["derived_shares"][task]
+    return {"share": shares[row]} if row in shares else {"mode": SOFT, "lambda": 0}
+
+
+def _wanted(paper, block, points, named):
+    """Row key -> what it asks for.
+
+    A row that config names must have its point; where the grid has no point of a default row's
+    kind (such as soft gates), that row shows the paper's values alone.
+    """
+    keys = [row["key"] for row in block["rows"] if _is_dynamic(row)]
+    unknown = [row for row in named if row not in keys]
+    if unknown:
+        raise InputError(
+            "unknown row", key=f"points.{unknown[0]}", found=unknown[0], expected=", ".join(keys)
+        )
+    defaults = {key: default_point(paper, block["task"], key) for key in keys}
+    possible = {key: wanted for key, wanted in defaults.items() if fitting_points(points, wanted)}
+    return possible | dict(named)
+
+
+def _is_dynamic(row):
+    return row["key"].startswith("dynmm")
+
+
+def _expert_row(row, records):
+    modality = records[0].get("modality", "") if records else row.get("modality", "")
+    extra = {"run": row["key"] if records else ""}
+    return Row(row["method"], modality, records, published_values(row), extra)
+
+
+def _dynamic_row(row, points, wanted):
+    if wanted is None:
+        nothing = {"run": "", **dict.fromkeys(SETTINGS)}
+        return Row(row["method"], row["modality"], paper=published_values(row), extra=nothing)
+    point = choose_point(points, wanted, row["key"])
+    extra = {
+        "run": "dynmm",
+        **{name: point.settings[name] for name in SETTINGS},
+        "experts": ", ".join(point.experts),
+        "e2_share_wanted": wanted.get("share"),
+    }
+    modality = point.records[0].get("modality", row["modality"])
+    return Row(row["method"], modality, point.records, published_values(row), extra)
+
+
+def _score(name):
+    title = headings.score(name)
+    return Metric(
+        name,
+        title.heading,
+        title.decimals,
+        f"metrics.{name}",
+        scale=title.scale,
+        paper_decimals=PAPER_DECIMALS.get(name),
+    )
+
+
+def _millions(name, convention):
+    key = f"madds.{convention}.total"
+    return Metric(name, "MAdds (M)", 2, key, scale=MEGA, paper_decimals=1)
+
+
+def _seconds():
+    def measured(record):
+        return 1000 * number(record, "seconds_per_sample")
+
+    return Metric("seconds_per_1000_samples", "", 3, measured)
+
+
+def _e2_share(record):
+    """The share of the last expert; None for an expert by itself."""
+    shares = record.get("expert_shares")
+    return share(record, list(shares)[-1]) if shares else None

@@ -1,0 +1,30 @@
+"""Write Table 1 or 2 as CSV, with Markdown and LaTeX beside it."""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.reporting.modality_tables import build_modality_table
+from dynmm.reporting.paper import read_paper
+from dynmm.reporting.records import read_records
+from dynmm.reporting.tables import write_table
+
+
+def main(arguments):
+    """Build the table from the metrics of experts and grid points and write its three forms."""
+    table = build_modality_table(
+        arguments.table,
+        read_paper(arguments.paper),
+        read_records(arguments.metrics),
+        arguments.config,
+    )
+    out = arguments.out
+    write_table(table, out, out.with_suffix(".md"), out.with_suffix(".tex"))
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--table", choices=["table1", "table2"], required=True)
+    parser.add_argument("--paper", type=Path, required=True, help="published numbers, YAML")
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics.json files")
+    parser.add_argument("--out", type=Path, required=True, help="CSV; .md and .tex lie beside it")
+    program.run(main, parser.parse_args())
