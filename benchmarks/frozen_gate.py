@@ -26,7 +26,7 @@ from dynmm.data.feature_batches import FeatureSplit
 from dynmm.models import mlp_gate, mmimdb_experts  # noqa: F401 (they register what is built below)
 from dynmm.models.dynamic_experts import DynamicExperts
 from dynmm.models.expert_registry import build_expert, build_gate
-from dynmm.models.resource_term import expert_costs, resource_term
+from dynmm.training.resource_term import expert_costs, resource_term
 
 SIZES, GENRES, BATCH = {"text": 300, "image": 4096}, 23, 128
 KEYS = {"text": "features", "image": "vgg_features"}

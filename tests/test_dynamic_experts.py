@@ -13,7 +13,6 @@ from dynmm.models.expert_registry import (
 )
 from dynmm.models.madds import count_madds
 from dynmm.models.mlp_gate import MlpGate
-from dynmm.models.resource_term import expert_costs, mean_madds, resource_term
 
 SIZES = {"text": 300, "image": 4096}
 GENRES = 23
@@ -167,27 +166,6 @@ def test_gumbel_noise_follows_its_generator(pair):
 def test_combine_is_the_weighted_sum():
     outputs = torch.tensor([[[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]])
     assert combine(outputs, torch.tensor([[0.5, 0.25, 0.25]])).tolist() == [[28.0, 56.0]]
-
-
-def test_resource_term_by_both_conventions():
-    weights = torch.tensor([[1.0, 0.0], [0.25, 0.75]], requires_grad=True)
-    paper = resource_term(weights, expert_costs([2.0, 8.0]))
-    assert paper.item() == pytest.approx((0.25 + 0.25 * 0.25 + 0.75) / 2)
-    authors = resource_term(weights, expert_costs([2.0, 8.0], "authors"))
-    assert authors.item() == pytest.approx(weights[:, 1].mean().item())
-    paper.backward()
-    assert weights.grad.tolist() == [[0.125, 0.5], [0.125, 0.5]]
-
-
-@pytest.mark.parametrize(("madds", "convention"), [([1.0, 0.0], "paper"), ([1.0, 2.0], "mine")])
-def test_bad_costs_are_refused(madds, convention):
-    with pytest.raises(InputError, match=r"convention|multiply-adds"):
-        expert_costs(madds, convention)
-
-
-def test_mean_madds_of_hard_and_soft_gates():
-    assert mean_madds([0.75, 0.25], [4.0, 40.0], 1.0) == 14.0
-    assert mean_madds([0.75, 0.25], [4.0, 40.0], 1.0, soft=True) == 45.0
 
 
 # paper.md, "counted again": the same networks by the authors' counter, in multiply-adds

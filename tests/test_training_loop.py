@@ -13,7 +13,7 @@ import toy_training
 from dynmm.device import lease
 from dynmm.errors import InputError
 from dynmm.training.loop import LoopSettings, fit
-from dynmm.training.losses import cross_entropy_2d, resource_cost
+from dynmm.training.losses import cross_entropy_2d
 from dynmm.training.run_directory import RunDirectory
 from dynmm.training.schedules import one_cycle
 
@@ -116,13 +116,6 @@ def test_void_pixels_neither_cost_nor_count():
     labels[0, 0, 0] = 2
     single = torch.nn.functional.cross_entropy(logits[0, :, 0, 0][None], torch.tensor([1]))
     assert cross_entropy_2d(logits, labels, weights).item() == pytest.approx(single.item(), 1e-5)
-
-
-def test_resource_cost_is_the_expected_cost_and_the_authors_a_fifth():
-    weights = torch.tensor([[1.0, 0, 0, 0, 0], [0, 0, 0, 0.5, 0.5]])
-    costs = torch.tensor([1.0, 2.0, 3.0, 4.0, 6.0])
-    assert resource_cost(weights, costs, "paper").item() == pytest.approx((1 + 5) / 2)
-    assert resource_cost(weights, costs, "authors").item() == pytest.approx(3 / 5)
 
 
 def test_leases_are_exclusive_and_survive_a_kill_of_the_holder(tmp_path):

@@ -3,11 +3,11 @@
 The state-dict keys of a record tell which network it is and all its sizes.
 """
 
-import fixture_rules as rules
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+import fixture_rules as rules
 from dynmm.evaluation.multilabel_metrics import f1_scores, predicted_labels
 from dynmm.models.dynamic_experts import DynamicExperts
 from dynmm.models.mlp_gate import MlpGate
@@ -19,15 +19,15 @@ from dynmm.models.mmimdb_experts import (
     MatrixInteractionExpert,
     TextExpert,
 )
-from dynmm.models.resource_term import expert_costs, resource_term
+from dynmm.training.resource_term import expert_costs, resource_term
 
 TOLERANCE = 1e-4
 POOL = 2
 LAMBDA = 0.1  # of the records' total loss
 MODES = {"hard": "straight_through", "soft": "soft"}
 DYNAMIC_PREFIXES = {
-    "text_encoder.": "experts.text.encoder.",
-    "text_head.": "experts.text.head.",
+    "text_encoder.": "experts.text.0.",
+    "text_head.": "experts.text.1.",
     "branch3.": "experts.fusion.",
     "gate.": "gate.",
 }
@@ -57,7 +57,7 @@ def _check_expert(record):
     inputs = _inputs(record)
     shapes = dict(record["keys"] + record.get("extra_keys", []))
     expert = _expert(shapes, _sizes(inputs))
-    _load(expert, {_own_key(key): (key, shape) for key, shape in shapes.items()})
+    _load(expert, {key: (key, shape) for key, shape in shapes.items()})
     expert.eval()
     found = {}
     with torch.no_grad():
@@ -127,15 +127,6 @@ def _dynamic_key(key):
         if key.startswith(theirs):
             return ours + key.removeprefix(theirs)
     return None
-
-
-def _own_key(key):
-    """Encoder and head of the unimodal networks are members 0 and 1 of a Sequential there."""
-    return key.replace("0.", "encoder.", 1) if key.startswith("0.") else _head_key(key)
-
-
-def _head_key(key):
-    return key.replace("1.", "head.", 1) if key.startswith("1.") else key
 
 
 def _expert(shapes, sizes):

@@ -18,7 +18,7 @@ from dynmm.data.sequence_batches import SequenceSplit
 from dynmm.evaluation.regression_metrics import sentiment_scores
 from dynmm.models import mosei_experts
 from dynmm.models.dynamic_experts import DynamicExperts
-from dynmm.models.resource_term import expert_costs, resource_term
+from dynmm.training.resource_term import expert_costs, resource_term
 
 TOLERANCE = 1e-4
 HEADS = 5  # of every transformer of the authors' code, unless the record says otherwise

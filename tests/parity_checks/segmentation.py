@@ -10,7 +10,7 @@ import fixture_rules as rules
 from dynmm.models.build import build_segmentation
 from dynmm.models.dynamic_esanet import PATHS
 from dynmm.models.gate_relaxation import relax_gate, temperature_at
-from dynmm.training.losses import resource_cost
+from dynmm.training.resource_term import path_costs, resource_term
 
 EVAL, TRAIN = 1e-4, 2e-2
 
@@ -138,7 +138,7 @@ class _Outputs:
 
     def cost(self, weights):
         costs = torch.tensor(self.record["depth_enc_flop_G"])
-        return resource_cost(weights, costs, "authors").reshape(1)
+        return resource_term(weights, path_costs(costs, "authors")).reshape(1)
 
 
 HANDLERS = {

@@ -1,4 +1,4 @@
-"""The task and resource terms of the loss."""
+"""The task terms of the loss (the resource term: `resource_term`)."""
 
 import torch
 import torch.nn.functional as F
@@ -36,16 +36,3 @@ def multi_scale_cross_entropy(outputs, labels, class_weights):
         cross_entropy_2d(output, label, class_weights)
         for output, label in zip(outputs, labels, strict=True)
     )
-
-
-def resource_cost(gate_weights, costs, convention):
-    """Mean computation of a batch under its gate weights (paper, equations 1 and 2).
-
-    Args:
-        gate_weights: (B, K) float, rows summing to 1.
-        costs: (K,) float, the cost of each branch or path.
-        convention: `paper`: the expected cost, sum_k g_k C_k, averaged over the batch;
-            `authors`: its mean over the K branches, K times less (their fusion-level code).
-    """
-    expected = (gate_weights * costs.to(gate_weights)).sum(1).mean()
-    return expected / costs.numel() if convention == "authors" else expected

@@ -5,7 +5,8 @@ import torch
 from dynmm.evaluation.segmentation_inference import run_split
 from dynmm.evaluation.segmentation_scores import segmentation_scores
 from dynmm.models.gate_relaxation import temperature_at
-from dynmm.training.losses import multi_scale_cross_entropy, resource_cost
+from dynmm.training.losses import multi_scale_cross_entropy
+from dynmm.training.resource_term import path_costs, resource_term
 from dynmm.training.schedules import one_cycle
 
 BATCH_OF_LEARNING_RATE = 8  # the authors' learning rate is given at this batch size
@@ -25,7 +26,7 @@ class SegmentationTask:
         model, kind: the network and what it is (`rgb`, `depth`, `static`, `dynamic`).
         settings: the config's training block merged with the run's own keys.
         class_weights: (40,) float32.
-        path_costs: (5,) GMAdds of the depth encoder by path, None for networks without a gate.
+        path_madds: (5,) GMAdds of the depth encoder by path, None for networks without a gate.
         train_batches: function of the epoch.
         validation_batches: function without arguments.
         validation_labels: function of an index, (H0, W0) labels.
@@ -43,7 +44,7 @@ class SegmentationTask:
         settings,
         *,
         class_weights,
-        path_costs,
+        path_madds,
         train_batches,
         validation_batches,
         validation_labels,
@@ -54,7 +55,9 @@ class SegmentationTask:
         if settings["channels_last"]:
             self.model = self.model.to(memory_format=torch.channels_last)
         self.class_weights = class_weights.to(device)
-        self.path_costs = None if path_costs is None else torch.as_tensor(path_costs)
+        self.costs = None
+        if path_madds is not None and settings["gate"] != "random":
+            self.costs = path_costs(path_madds, settings["cost_convention"])
         self.train_batches = train_batches
         self._validation_batches, self._validation_labels = validation_batches, validation_labels
         self.optimizer = torch.optim.SGD(
@@ -76,10 +79,9 @@ class SegmentationTask:
         ):
             outputs, weights = self._forward(rgb, depth, epoch)
         task = multi_scale_cross_entropy(outputs, labels, self.class_weights)
-        if weights is None or self.settings["gate"] == "random":
+        if self.costs is None:
             return {"total": task, "task": task.detach()}
-        cost = resource_cost(weights, self.path_costs, self.settings["cost_convention"])
-        resource = self.settings["resource_weight"] * cost
+        resource = self.settings["resource_weight"] * resource_term(weights, self.costs)
         return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
 
     def score(self, epoch):

@@ -94,16 +94,16 @@ def _task(name, config, manifest_path, init_path, seed, device):
     def validation_batches():
         return evaluation_batches(validation, size, depth, **loading)
 
-    costs = None
+    depth_encoder = None
     if training["model"] == "dynamic":
-        costs = torch.tensor(path_madds(model)["complete"]["depth_encoder"]) / GIGA
+        depth_encoder = torch.tensor(path_madds(model)["complete"]["depth_encoder"]) / GIGA
     return SegmentationTask(
         name,
         model,
         training["model"],
         training,
         class_weights=torch.tensor(manifest["class_weights"], dtype=torch.float32),
-        path_costs=costs,
+        path_madds=depth_encoder,
         train_batches=train_batches,
         validation_batches=validation_batches,
         validation_labels=validation.labels,
