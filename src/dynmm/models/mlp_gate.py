@@ -1,15 +1,15 @@
 """The gate of the paper on MM-IMDB: a two-layer perceptron on the concatenated features."""
 
 import torch
-from torch import nn
 
 from dynmm.models.expert_registry import register_gate
+from dynmm.models.mlp import Mlp
 
 JOINED = "joined"
 
 
 @register_gate("mmimdb", "mlp")
-class MlpGate(nn.Module):
+class MlpGate(Mlp):
     """Linear, ReLU, linear on all modalities side by side (paper section 4.1: hidden size 128).
 
     Args:
@@ -19,14 +19,12 @@ class MlpGate(nn.Module):
     """
 
     def __init__(self, input_sizes, experts, hidden=128):
-        super().__init__()
+        super().__init__(sum(input_sizes.values()), hidden, experts)
         self.modalities = tuple(input_sizes)
-        self.fc = nn.Linear(sum(input_sizes.values()), hidden)
-        self.fc2 = nn.Linear(hidden, experts)
 
     def forward(self, inputs):
         """Gate logits (B, experts) of a dict of features, each (B, size)."""
-        return self.fc2(torch.relu(self.fc(self.join(inputs)[JOINED])))
+        return super().forward(self.join(inputs)[JOINED])
 
     def join(self, inputs):
         """The inputs as this gate reads them, one tensor of all modalities side by side.

@@ -11,19 +11,7 @@ from torch import nn
 from dynmm.models.expert_registry import register_expert
 from dynmm.models.feature_fusion import LowRankTensorFusion, MatrixInteraction
 from dynmm.models.maxout import MaxoutMlp
-
-
-class Mlp(nn.Module):
-    """Linear, ReLU, linear."""
-
-    def __init__(self, inputs, hidden, outputs):
-        super().__init__()
-        self.fc = nn.Linear(inputs, hidden)
-        self.fc2 = nn.Linear(hidden, outputs)
-
-    def forward(self, x):
-        """(B, inputs) to (B, outputs)."""
-        return self.fc2(torch.relu(self.fc(x)))
+from dynmm.models.mlp import Mlp
 
 
 class Head(nn.Module):
@@ -38,19 +26,18 @@ class Head(nn.Module):
         return self.fc(x)
 
 
-class UnimodalExpert(nn.Module):
+class UnimodalExpert(nn.Sequential):
     """Two perceptrons, an encoder and a head, on the features of one modality."""
 
     modalities: tuple
 
     def __init__(self, input_sizes, outputs, hidden, features, head_hidden):
-        super().__init__()
-        self.encoder = Mlp(input_sizes[self.modalities[0]], hidden, features)
-        self.head = Mlp(features, head_hidden, outputs)
+        encoder = Mlp(input_sizes[self.modalities[0]], hidden, features)
+        super().__init__(encoder, Mlp(features, head_hidden, outputs))
 
     def forward(self, inputs):
         """Genre logits (B, outputs)."""
-        return self.head(self.encoder(inputs[self.modalities[0]]))
+        return super().forward(inputs[self.modalities[0]])
 
 
 @register_expert("mmimdb", "text")
