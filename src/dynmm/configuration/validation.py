@@ -55,8 +55,7 @@ def _check_runs(runs, key):
 
 def _check_start(runs, name, path):
     chain = [name]
-    while "init_from" in runs[chain[-1]]:
-        earlier = runs[chain[-1]]["init_from"]
+    while (earlier := runs[chain[-1]].get("init_from")) is not None:
         if earlier not in runs:
             others = ", ".join(other for other in runs if other != name)
             raise _refused(path, earlier, f"one of {others}")
