@@ -9,6 +9,7 @@ from dynmm.errors import InputError
 from dynmm.models.dynamic_experts import DynamicExperts
 from dynmm.models.expert_registry import build_expert, build_gate, registered_experts
 from dynmm.models.madds import count_madds
+from dynmm.models.sequence_madds import madds_at_length, madds_of_samples
 from dynmm.models.sequence_transformer import SequenceTransformer
 
 SIZES = {"vision": 35, "audio": 74, "text": 300}
@@ -199,3 +200,12 @@ def test_padded_gradients_do_not_reach_the_padding():
 def test_bad_options_are_named(options, expected):
     with pytest.raises(InputError, match=expected):
         expert("text", **options)
+
+
+def test_multiply_adds_of_samples_are_those_of_their_lengths():
+    model, lengths = build("text"), torch.tensor([7, 2, 7])
+    counted = madds_of_samples(model, SIZES, lengths)
+    alone = [madds_at_length(model, SIZES, length) for length in (7, 2, 7)]
+    for convention, values in counted.items():
+        assert values.tolist() == [count[convention] for count in alone]
+    assert counted["complete"][1] < counted["complete"][0] / 3

@@ -27,6 +27,9 @@ class SequenceSplit:
         sentences: (N,) UTF-8 bytes, or None where the raw data have no words.
         stored: further tensors (N, ...) that go with the samples into the batches, such as the
             outputs of frozen experts.
+        by_length: make batches of samples of like length. False is the authors' way: evaluation in
+            the order of the split and plain shuffled batches in training, each padded to its
+            longest; with `readout: authors` predictions depend on it.
     """
 
     steps: dict
@@ -35,9 +38,10 @@ class SequenceSplit:
     ids: object
     sentences: object = None
     stored: dict = field(default_factory=dict)
+    by_length: bool = True
 
     @classmethod
-    def open(cls, prepared_dir, split, task="mosei"):
+    def open(cls, prepared_dir, split, task="mosei", by_length=True):
         """Map the arrays of `split` ("train", "valid" or "test") of the prepared data.
 
         Raises:
@@ -56,6 +60,7 @@ class SequenceSplit:
             torch.from_numpy(array("labels")).unsqueeze(1),
             array("ids"),
             array("sentences") if manifest["sentences"] else None,
+            by_length=by_length,
         )
 
     def __len__(self):
@@ -81,12 +86,12 @@ class SequenceSplit:
             stored={name: tensor.to(device) for name, tensor in self.stored.items()},
         )
 
-    def rows(self, index):
+    def rows(self, index, device=None):
         """The samples `index` (B,) int64, padded with zeros at the end to the longest of them.
 
         Returns:
             dict of `inputs` (`vision`, `audio`, `text` (B, L, size) float32 and `lengths` (B,)
-            int64), `targets` (B, 1), `index` itself and each of `stored`.
+            int64), `targets` (B, 1), `index` itself and each of `stored`, on `device`.
         """
         index = index.to(self.offsets.device)
         starts = self.offsets[index]
@@ -101,44 +106,32 @@ class SequenceSplit:
             inputs[name] = padded
         named = {"targets": self.targets, **self.stored}
         return {
-            "inputs": inputs,
-            "index": index,
-            **{name: tensor[index] for name, tensor in named.items()},
+            "inputs": {name: tensor.to(device) for name, tensor in inputs.items()},
+            "index": index.to(device),
+            **{name: tensor[index].to(device) for name, tensor in named.items()},
         }
 
-    def batches(self, batch_size, by_length=True):
-        """Every sample once, for evaluation.
+    def batches(self, batch_size, device=None):
+        """Every sample once, for evaluation; by length, the longest come first.
 
-        Args:
-            batch_size: samples in a batch.
-            by_length: batches of samples of like length, longest first; `in_order` restores the
-                order of the split. Otherwise the split's own order, as the authors evaluate: with
-                `readout: authors` predictions depend on it.
+        `in_order` puts results back into the order of the split.
         """
         order = torch.arange(len(self))
-        if by_length:
+        if self.by_length:
             order = self.lengths.cpu().argsort(descending=True, stable=True)
         for index in order.split(batch_size):
-            yield self.rows(index)
+            yield self.rows(index, device)
 
-    def training_batches(self, batch_size, seed, epoch, by_length=True):
-        """Every sample once, in batches that depend on seed and epoch alone.
-
-        Args:
-            batch_size: samples in a batch.
-            seed: seed of the run.
-            epoch: epoch, from 0.
-            by_length: batches of samples of like length, in shuffled order; otherwise plain
-                shuffled batches, as the authors train.
-        """
+    def shuffled_batches(self, batch_size, seed, epoch, device=None):
+        """Every sample once, in batches that depend on the seed and the epoch alone."""
         order = shuffled(len(self), seed, epoch)
-        if not by_length:
+        if not self.by_length:
             batches = whole_batches(order, batch_size)
         else:
             batches = bucketed(order, self.lengths.cpu(), batch_size)
             batches = [batches[i] for i in shuffled(len(batches), seed, epoch)]
         for index in batches:
-            yield self.rows(index)
+            yield self.rows(index, device)
 
 
 def bucketed(order, lengths, batch_size, pool_batches=POOL_BATCHES):
@@ -159,19 +152,3 @@ def bucketed(order, lengths, batch_size, pool_batches=POOL_BATCHES):
         by_length = pool[lengths[pool].argsort(stable=True)]
         batches += whole_batches(by_length, batch_size)
     return batches
-
-
-def in_order(values, indices):
-    """Results of batches, put back into the order of the split.
-
-    Args:
-        values: list of tensors (B, ...), one a batch.
-        indices: the batches' `index`.
-
-    Returns:
-        (N, ...).
-    """
-    values, index = torch.cat(list(values)), torch.cat(list(indices)).to(values[0].device)
-    result = torch.empty_like(values)
-    result[index] = values
-    return result

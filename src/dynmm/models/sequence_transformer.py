@@ -82,7 +82,7 @@ class SequenceTransformer(nn.Module):
             layout = padded_layout(sequences)
         else:
             layout = valid_layout(sequences, lengths)
-        tokens = self.conv(layout.pack(sequences).T.unsqueeze(0)).squeeze(0).T
+        tokens = self.conv(layout.pack(sequences).T.unsqueeze(0)).squeeze(0).T.contiguous()
         *others, last = self.transformer["layers"]
         for layer in others:
             tokens = layer(tokens, layout)
