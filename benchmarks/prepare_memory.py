@@ -1,6 +1,7 @@
 """Peak memory of preparing a full-size NYU Depth V2 file.
 
-    python benchmarks/prepare_memory.py [--frames 1449] [--chunk-frames 1] [--folder DIR]
+    python benchmarks/prepare_memory.py [--frames 1449] [--chunk-frames 1] [--tile 640]
+        [--folder DIR]
 
 writes a fake raw file of the official size (480x640; compressed, so a few MB on disk), prepares it
 in a process of its own, and prints that process's peak resident memory and time. The arrays made
@@ -8,6 +9,7 @@ take 3.6 GB of disk; folder and all are removed at the end. Exits with 1 above L
 """
 
 import argparse
+import multiprocessing
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def write_fake(folder, frames, chunk_frames):
+def write_fake(folder, frames, chunk_frames, tile):
     """Write the three raw files; the pictures are gradients that differ from frame to frame."""
     ramp = np.add.outer(np.arange(WIDTH), np.arange(HEIGHT))
     shapes = {
@@ -45,7 +47,7 @@ def write_fake(folder, frames, chunk_frames):
                 name,
                 (frames, *shape),
                 dtype,
-                chunks=(min(chunk_frames, frames), *shape),
+                chunks=(min(chunk_frames, frames), *(min(size, tile) for size in shape)),
                 compression="gzip",
                 compression_opts=1,
             )
@@ -72,11 +74,17 @@ def main():
     )
     parser.add_argument("--frames", type=int, default=1449)
     parser.add_argument("--chunk-frames", type=int, default=1, help="frames in an HDF5 chunk")
+    parser.add_argument("--tile", type=int, default=WIDTH, help="edge of an HDF5 chunk in pixels")
     parser.add_argument("--folder", type=Path, help="where to work (default: the temporary folder)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         folder = Path(folder)
-        write_fake(folder, options.frames, options.chunk_frames)
+        # in a process of its own: a child starts with its parent's peak as its own
+        writer = multiprocessing.Process(
+            target=write_fake, args=(folder, options.frames, options.chunk_frames, options.tile)
+        )
+        writer.start()
+        writer.join()
         raw_mb = (folder / LABELED).stat().st_size / 1e6
         started = time.perf_counter()
         done = subprocess.run(
@@ -89,8 +97,9 @@ def main():
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage: bytes on macOS, KiB on Linux
     peak = int(done.stdout) * unit / 1e6
     print(
-        f"{options.frames} frames of {HEIGHT}x{WIDTH}, {options.chunk_frames} in a chunk, "
-        f"{raw_mb:.0f} MB raw: peak {peak:.0f} MB (limit {LIMIT_MB}), {seconds:.0f} s"
+        f"{options.frames} frames of {HEIGHT}x{WIDTH} in chunks of {options.chunk_frames} frames "
+        f"and at most {options.tile} pixels, {raw_mb:.0f} MB raw: peak {peak:.0f} MB "
+        f"(limit {LIMIT_MB}), {seconds:.0f} s"
     )
     return peak > LIMIT_MB
 

@@ -24,7 +24,7 @@ LAYOUT = {
 }
 # A compressed chunk may span many frames: they are kept, up to this much an array, so that frames
 # read in ascending order do not unpack it once each.
-BLOCK_BYTES = 40 << 20
+BLOCK_BYTES = 20 << 20
 FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address and checksum)."
 
 
@@ -160,6 +160,7 @@ class _Block:
         number, position = divmod(index, self._frames)
         if number != self._number:
             first = number * self._frames
+            self._block = None  # freed before the next one is read
             self._block = self._array[first : first + self._frames]
             self._number = number
         return self._block[position]
