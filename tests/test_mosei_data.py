@@ -4,7 +4,6 @@ import json
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,10 @@ import pytest
 import torch
 
 import fixture_rules as rules
+from dynmm.data.feature_batches import in_order
 from dynmm.data.mosei_prepare import first_words, prepare
 from dynmm.data.mosei_raw import FILE, SENTENCES, video_of
-from dynmm.data.sequence_batches import SequenceSplit, bucketed, in_order
+from dynmm.data.sequence_batches import SequenceSplit, bucketed
 from dynmm.errors import InputError
 
 MODALITIES = ("vision", "audio", "text")
@@ -247,8 +247,7 @@ def test_batches_are_padded_at_the_end_to_their_longest(split):
 
 @pytest.mark.parametrize("by_length", [True, False])
 def test_every_sample_is_evaluated_once_and_order_is_restored(split, by_length):
-    split = replace(split, by_length=by_length)
-    batches = list(split.batches(4))
+    batches = list(split.batches(4, by_length))
     restored = in_order([b["targets"] for b in batches], [b["index"] for b in batches])
     assert torch.equal(restored, split.targets)
     longest = [b["inputs"]["text"].shape[1] for b in batches]
@@ -260,10 +259,10 @@ def test_every_sample_is_evaluated_once_and_order_is_restored(split, by_length):
 
 @pytest.mark.parametrize("by_length", [True, False])
 def test_training_batches_depend_on_seed_and_epoch_alone(split, by_length):
-    split = replace(split, by_length=by_length)
-
     def order(seed, epoch):
-        return [batch["index"].tolist() for batch in split.shuffled_batches(3, seed, epoch)]
+        return [
+            batch["index"].tolist() for batch in split.training_batches(3, seed, epoch, by_length)
+        ]
 
     assert order(1, 2) == order(1, 2)
     assert order(1, 2) != order(1, 3) != order(2, 3)

@@ -27,9 +27,6 @@ class SequenceSplit:
         sentences: (N,) UTF-8 bytes, or None where the raw data have no words.
         stored: further tensors (N, ...) that go with the samples into the batches, such as the
             outputs of frozen experts.
-        by_length: make batches of samples of like length. False is the authors' way: evaluation in
-            the order of the split and plain shuffled batches in training, each padded to its
-            longest; with `readout: authors` predictions depend on it.
     """
 
     steps: dict
@@ -38,10 +35,9 @@ class SequenceSplit:
     ids: object
     sentences: object = None
     stored: dict = field(default_factory=dict)
-    by_length: bool = True
 
     @classmethod
-    def open(cls, prepared_dir, split, task="mosei", by_length=True):
+    def open(cls, prepared_dir, split, task="mosei"):
         """Map the arrays of `split` ("train", "valid" or "test") of the prepared data.
 
         Raises:
@@ -60,7 +56,6 @@ class SequenceSplit:
             torch.from_numpy(array("labels")).unsqueeze(1),
             array("ids"),
             array("sentences") if manifest["sentences"] else None,
-            by_length=by_length,
         )
 
     def __len__(self):
@@ -111,21 +106,35 @@ class SequenceSplit:
             **{name: tensor[index].to(device) for name, tensor in named.items()},
         }
 
-    def batches(self, batch_size, device=None):
-        """Every sample once, for evaluation; by length, the longest come first.
+    def batches(self, batch_size, by_length=True, device=None):
+        """Every sample once, for evaluation.
 
-        `in_order` puts results back into the order of the split.
+        Args:
+            batch_size: samples in a batch.
+            by_length: samples of like length together, the longest first; `in_order` puts results
+                back into the order of the split. Otherwise the split's own order, as the authors
+                evaluate: with `readout: authors` predictions depend on it.
+            device: where the batches lie.
         """
         order = torch.arange(len(self))
-        if self.by_length:
+        if by_length:
             order = self.lengths.cpu().argsort(descending=True, stable=True)
         for index in order.split(batch_size):
             yield self.rows(index, device)
 
-    def shuffled_batches(self, batch_size, seed, epoch, device=None):
-        """Every sample once, in batches that depend on the seed and the epoch alone."""
+    def training_batches(self, batch_size, seed, epoch, by_length=True, device=None):
+        """Every sample once, in batches that depend on the seed and the epoch alone.
+
+        Args:
+            batch_size: samples in a batch.
+            seed: seed of the run.
+            epoch: epoch, from 0.
+            by_length: batches of samples of like length, in shuffled order; otherwise plain
+                shuffled batches, as the authors train.
+            device: where the batches lie.
+        """
         order = shuffled(len(self), seed, epoch)
-        if not self.by_length:
+        if not by_length:
             batches = whole_batches(order, batch_size)
         else:
             batches = bucketed(order, self.lengths.cpu(), batch_size)
