@@ -33,13 +33,19 @@ def copy_workflow(folder):
     return folder
 
 
-def finished_tree(folder):
-    """A workflow below `folder` whose every output is there and recorded as made."""
+def fresh_tree(folder):
+    """A workflow below `folder` with stand-ins for its raw files and nothing made."""
     copy_workflow(folder)
     raw = folder / "resources/sample/nyuv2"
     raw.mkdir(parents=True)
     for name in RAW_FILES:
         (raw / name).write_text(name)
+    return folder
+
+
+def finished_tree(folder):
+    """A workflow below `folder` whose every output is there and recorded as made."""
+    fresh_tree(folder)
     for line in snakemake(folder, "--dry-run").stdout.splitlines():
         if line.startswith("    output: "):
             for name in line.removeprefix("    output: ").split(", "):
@@ -51,7 +57,7 @@ def finished_tree(folder):
 
 
 def planned(folder, *options):
-    """Counter of the jobs that a dry run plans: (rule, run or table or kind or "", seed or "")."""
+    """How many jobs a dry run plans, by rule and the run, table or kind of the job (or "")."""
     jobs, rule, seen = Counter(), None, {}
     for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
         if match := re.match(r"(?:local)?rule (\w+):$", line):

@@ -1,0 +1,79 @@
+"""The profiles are read by Snakemake, and the resources of the jobs follow from config."""
+
+import re
+
+import pytest
+import yaml
+
+from dynmm.gpu_presence import gpu_in_sight
+from workflow_tree import ROOT, fresh_tree, snakemake
+
+pytestmark = pytest.mark.slow
+ASKED = yaml.safe_load((ROOT / "config/config.yaml").read_text())["resources"]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return fresh_tree(tmp_path_factory.mktemp("profiles") / "tree")
+
+
+def resources(tree, *options):
+    """Rule -> resources of one of its jobs in a dry run."""
+    jobs, rule = {}, None
+    for line in snakemake(tree, "--dry-run", *options).stdout.splitlines():
+        if match := re.match(r"(?:local)?rule (\w+):$", line):
+            rule = match[1]
+        elif line.startswith("    resources: "):
+            pairs = line.removeprefix("    resources: ").split(", ")
+            jobs[rule] = dict(pair.split("=") for pair in pairs)
+    return jobs
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_jobs_ask_for_what_config_says(tree, profile):
+    jobs = resources(tree, "--workflow-profile", profile)
+    for rule, asked in ASKED.items():
+        for name in ("mem_mb", "runtime", "gpu"):
+            assert jobs[rule].get(name) == (str(asked[name]) if name in asked else None)
+    assert all("runtime" in job for rule, job in jobs.items() if rule != "all")
+
+
+def test_a_further_attempt_on_slurm_asks_for_more_time_and_memory(tree):
+    second = resources(tree, "--workflow-profile", "slurm", "--attempt", "2")
+    asked = ASKED["train_segmentation"]
+    assert second["train_segmentation"]["runtime"] == str(2 * asked["runtime"])
+    assert second["train_segmentation"]["mem_mb"] == str(round(1.5 * asked["mem_mb"]))
+    assert second["all"]["runtime"] == "60"  # the profile's own default grows too
+
+
+def test_profiles_name_no_partition_and_share_what_decides_on_reruns():
+    default, slurm = (
+        yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text())
+        for name in ("default", "slurm")
+    )
+    assert default["resources"] == {"gpu": 1}
+    assert slurm["executor"] == "slurm" and slurm["retries"] >= 1
+    for key in ("max-checksum-file-size", "rerun-incomplete"):
+        assert default[key] == slurm[key]
+    words = (ROOT / "profiles/slurm/profile.yaml").read_text().splitlines()
+    settings = [line for line in words if not line.startswith("#")]
+    assert not re.search("partition|account|constraint", "\n".join(settings))
+
+
+@pytest.mark.parametrize(
+    ("devices", "visible", "seen"),
+    [
+        ([], None, False),
+        (["nvidiactl"], None, False),
+        (["nvidia0"], None, True),
+        (["kfd"], None, True),
+        (["nvidia0"], "0", True),
+        (["nvidia0"], "", False),
+        (["nvidia0"], "-1", False),
+    ],
+)
+def test_a_gpu_is_seen_by_its_device_file_unless_it_is_hidden(tmp_path, devices, visible, seen):
+    for name in devices:
+        (tmp_path / name).touch()
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert gpu_in_sight(tmp_path, environment) is seen
