@@ -9,7 +9,7 @@ READY := .venv/installed
 .PHONY: demo test test-fast lint clean-reports clean-results clean
 
 demo: $(READY)
-	@$(BIN)/snakemake --cores all --quiet host
+	@$(BIN)/snakemake --cores all --quiet host rules reason
 	@echo "Tables and figures are in reports/: start with reports/table3.md"
 
 test: $(READY)
