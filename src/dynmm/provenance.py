@@ -13,7 +13,7 @@ from dynmm.files import sha256
 LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python-headless", "h5py", "scikit-learn")
 
 
-def provenance(program, config, inputs, seed=None):
+def provenance(program, config, inputs, seed=None, modules=()):
     """A JSON-able record of everything that a program's result follows from.
 
     Args:
@@ -21,11 +21,16 @@ def provenance(program, config, inputs, seed=None):
         config: the slice of the configuration it was given.
         inputs: name -> path of the files it reads (a manifest stands for its arrays).
         seed: the seed of the run, if it has one.
+        modules: further source files that the program loads by name; their closures are hashed too.
     """
     source_root = Path(dynmm.__file__).resolve().parents[1]
+    program, *others = (Path(path).resolve() for path in (program, *modules))
+    code = dict.fromkeys(code_closure(program, source_root))
+    for module in others:
+        code.update(dict.fromkeys(code_closure(module, source_root)))
     return {
         "config": config,
-        "code_sha256": code_hash(code_closure(Path(program).resolve(), source_root)),
+        "code_sha256": code_hash(code),
         "inputs_sha256": {name: sha256(path) for name, path in sorted(inputs.items())},
         "seed": seed,
         "versions": {"python": platform.python_version(), **_versions()},

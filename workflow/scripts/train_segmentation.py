@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-from safetensors.torch import save_file
-
 from dynmm import program
 from dynmm.device import acquire_device
-from dynmm.files import atomic_path, write_json
 from dynmm.provenance import fingerprint, provenance
 from dynmm.training.run_directory import RunDirectory
 from dynmm.training.segmentation_run import train_run
+from dynmm.training.trained_run import publish
 
 
 def main(arguments):
@@ -29,11 +26,7 @@ def main(arguments):
         acquire_device(),
         directory,
     )
-    with atomic_path(arguments.weights) as path:
-        save_file(run.weights, path)
-    with atomic_path(arguments.history) as path:
-        pd.DataFrame(run.history).to_csv(path, index=False)
-    write_json(arguments.training, {**run.summary, "provenance": record})
+    publish(run, arguments.weights, arguments.history, arguments.training, record)
 
 
 def parse(argv=None):

@@ -60,10 +60,11 @@ class FeatureSplit:
         """The samples `index`, a slice or an int64 tensor, on `device`.
 
         Returns:
-            dict of `inputs`, `targets` and each of `stored`.
+            dict of `inputs`, `targets`, each of `stored`, and `index` (B,) int64.
         """
         named = {"targets": self.targets, **self.stored}
         return {
+            "index": torch.arange(len(self))[index] if isinstance(index, slice) else index,
             "inputs": {name: _pick(t, index, device) for name, t in self.inputs.items()},
             **{name: _pick(t, index, device) for name, t in named.items()},
         }
@@ -100,6 +101,22 @@ def shuffled(count, seed, epoch):
     """A permutation of 0..count-1 (int64) that depends on count, seed and epoch alone."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
     return torch.randperm(count, generator=generator)
+
+
+def in_order(values, indices):
+    """Results of batches, put back into the order of the split.
+
+    Args:
+        values: list of tensors (B, ...), one a batch.
+        indices: the batches' `index`.
+
+    Returns:
+        (N, ...).
+    """
+    values, index = torch.cat(list(values)), torch.cat(list(indices)).to(values[0].device)
+    result = torch.empty_like(values)
+    result[index] = values
+    return result
 
 
 def whole_batches(order, batch_size):

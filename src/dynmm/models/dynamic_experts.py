@@ -19,11 +19,12 @@ class DynamicOutput(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """What inference yields: outputs (B, C), weights (B, K), chosen experts (B,) int64."""
+    """What inference yields."""
 
-    outputs: torch.Tensor
-    weights: torch.Tensor
-    chosen: torch.Tensor
+    outputs: torch.Tensor  # (B, C)
+    weights: torch.Tensor  # (B, K)
+    chosen: torch.Tensor  # (B,) int64, the expert of the largest weight
+    gate_logits: torch.Tensor  # (B, K)
 
 
 class DynamicExperts(nn.Module):
@@ -120,8 +121,10 @@ class DynamicExperts(nn.Module):
         """
         if mode == "soft":
             result = self(inputs, mode, temperature)
-            return Inference(result.outputs, result.weights, result.weights.argmax(dim=1))
-        weights = relax_gate(self.gate(inputs), temperature, "hard")
+            chosen = result.weights.argmax(dim=1)
+            return Inference(result.outputs, result.weights, chosen, result.gate_logits)
+        logits = self.gate(inputs)
+        weights = relax_gate(logits, temperature, "hard")
         chosen = weights.argmax(dim=1)
         counts = torch.bincount(chosen, minlength=len(self.experts)).tolist()
         order = torch.argsort(chosen, stable=True)
@@ -132,11 +135,11 @@ class DynamicExperts(nn.Module):
             everyone = len(rows) == len(chosen)
             part = expert(rows_for(expert, inputs, None if everyone else rows))
             if everyone:
-                return Inference(part, weights, chosen)
+                return Inference(part, weights, chosen, logits)
             if outputs is None:
                 outputs = part.new_empty((len(chosen), *part.shape[1:]))
             outputs[rows] = part
-        return Inference(outputs, weights, chosen)
+        return Inference(outputs, weights, chosen, logits)
 
 
 def combine(expert_outputs, weights):

@@ -1,6 +1,5 @@
 """One training run of a segmentation network, from prepared arrays to its best weights."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,25 +10,11 @@ from dynmm.files import read_json
 from dynmm.models.build import build_segmentation
 from dynmm.models.path_costs import path_madds
 from dynmm.models.weights import load_weights
-from dynmm.training.loop import LoopSettings, fit
+from dynmm.training.loop import LoopSettings
 from dynmm.training.segmentation import SegmentationTask
+from dynmm.training.trained_run import run_to_end
 
 GIGA = 1e9
-
-
-@dataclass
-class TrainedRun:
-    """What a finished run publishes.
-
-    Args:
-        weights: name -> tensor of the best epoch.
-        history: one dict an epoch.
-        summary: best epoch, its score, on which samples it was chosen.
-    """
-
-    weights: dict
-    history: list
-    summary: dict
 
 
 def train_run(name, config, manifest_path, init_path, seed, device, directory):
@@ -47,31 +32,17 @@ def train_run(name, config, manifest_path, init_path, seed, device, directory):
     Returns:
         `TrainedRun`.
     """
-    finished = directory.finished()
-    if finished is None:
-        task = _task(name, config, Path(manifest_path), init_path, seed, device)
-        training = config["training"]
-        progress = fit(
-            task,
-            directory,
-            LoopSettings(
-                epochs=training["epochs"],
-                seed=seed,
-                loss_scaling=training["precision"] == "float16",
-            ),
-        )
-        finished = {
-            "history": progress.history,
-            "summary": {
-                "epochs": progress.epoch,
-                "best_epoch": progress.best_epoch,
-                "best_score": progress.best_score,
-                "score_name": task.score_name,
-                "select_on": training["select_on"],
-            },
-        }
-        directory.finish(finished)
-    return TrainedRun(directory.load_best(), finished["history"], finished["summary"])
+    training = config["training"]
+    return run_to_end(
+        lambda: _task(name, config, Path(manifest_path), init_path, seed, device),
+        directory,
+        LoopSettings(
+            epochs=training["epochs"],
+            seed=seed,
+            loss_scaling=training["precision"] == "float16",
+        ),
+        training["select_on"],
+    )
 
 
 def _task(name, config, manifest_path, init_path, seed, device):

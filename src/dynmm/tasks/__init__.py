@@ -1,0 +1,31 @@
+"""What sets the tasks of the modality level apart: a module each, with one object `TASK`.
+
+Training, stored outputs and evaluation are written once, for any object of this form:
+
+name                          name of the task, also in the configuration
+splits                        names of its training, validation and test split
+letters                       modality -> its letter in the tables, in their order
+score_name, higher_is_better  what chooses the best epoch
+open(folder, split)           a split of the prepared data
+outputs(manifest)             number of output values
+loss(outputs, targets)        task loss of a batch, a scalar
+score(outputs, targets, resource)  validation score; `resource` is lambda times the mean cost
+training_batches(split, settings, seed, epoch), evaluation_batches(split, settings)
+count_madds(model, sizes)     multiply-adds of one sample
+
+Programs load a task by name: nothing of one task depends on the code of the other.
+"""
+
+import importlib
+
+TASKS = ("mmimdb", "mosei")
+
+
+def load_task(name):
+    """The task `name`, one of `TASKS`; its experts and gates are registered from here on."""
+    return importlib.import_module(f"{__name__}.{name}").TASK
+
+
+def modality_letters(task, modalities):
+    """What the tables print for a set of modalities, such as "I+T"."""
+    return "+".join(letter for name, letter in task.letters.items() if name in modalities)

@@ -1,0 +1,62 @@
+"""CMU-MOSEI: sentiment of a sentence from video, audio and text (paper, section 4.2)."""
+
+import torch
+import torch.nn.functional as F
+
+from dynmm.data.sequence_batches import SequenceSplit
+from dynmm.models import mosei_experts
+from dynmm.models.madds import count_madds
+
+LENGTH = 50  # time steps at which the paper counts
+
+
+class Mosei:
+    """See `dynmm.tasks`."""
+
+    name = "mosei"
+    splits = ("train", "valid", "test")
+    letters = {"vision": "V", "audio": "A", "text": "T"}  # noqa: RUF012 (never written to)
+    score_name, higher_is_better = "loss", False
+
+    def open(self, prepared_dir, split):
+        """A `SequenceSplit` of the prepared sentences."""
+        return SequenceSplit.open(prepared_dir, split, self.name)
+
+    def outputs(self, manifest):
+        """One sentiment score."""
+        return 1
+
+    def loss(self, outputs, targets):
+        """Mean absolute error of scores and labels, both (B, 1)."""
+        return F.l1_loss(outputs, targets)
+
+    def score(self, outputs, targets, resource=0.0):
+        """The loss that training minimises, on the validation split."""
+        return self.loss(outputs, targets).item() + resource
+
+    def training_batches(self, split, settings, seed, epoch):
+        """Shuffled batches, of sentences of like length where `settings["by_length"]`."""
+        return split.training_batches(settings["batch_size"], seed, epoch, settings["by_length"])
+
+    def evaluation_batches(self, split, settings):
+        """Batches by length, or in the order of the split as the authors evaluate."""
+        return split.batches(settings["batch_size"], settings["by_length"])
+
+    def count_madds(self, model, sizes):
+        """Multiply-adds of one sentence of 50 steps, every layer at every step as published.
+
+        Returns:
+            {"complete": int, "per_module": int}.
+        """
+        with mosei_experts.published_computation(model):
+            return count_at_length(model, sizes, LENGTH)
+
+
+def count_at_length(model, sizes, length):
+    """Multiply-adds of one sentence of `length` steps, as the model computes it."""
+    inputs = {name: torch.zeros(1, length, size) for name, size in sizes.items()}
+    counts = count_madds(model, {**inputs, "lengths": torch.tensor([length])})
+    return {convention: counts[convention] for convention in ("complete", "per_module")}
+
+
+TASK = Mosei()
