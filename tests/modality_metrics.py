@@ -74,7 +74,7 @@ def mmimdb_metrics(folder, seeds=(0, 1)):
                 write_dynamic(folder, "mmimdb", seed, share - shift, scores, lambda_=weight)
             )
         scores = f1(0.53 + shift)
-        paths.append(write_dynamic(folder, "mmimdb", seed, 0.7, scores, lambda_="0", mode="soft"))
+        paths.append(write_dynamic(folder, "mmimdb", seed, 0.69, scores, lambda_="0", mode="soft"))
     return paths
 
 

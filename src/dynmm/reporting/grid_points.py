@@ -4,12 +4,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from dynmm.configuration.grid import KEYS, inference_mode, spelled
 from dynmm.errors import InputError
 from dynmm.reporting.records import by_run, number
 
 DYNAMIC = "dynmm"  # the `run` of every dynamic model
-SETTINGS = ("lambda", "tau", "mode", "freeze")
 SOFT = "soft"
+SYMBOLS = {"tau": "τ"}  # in print
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,14 @@ class GridPoint:
         return float(self.settings["lambda"])
 
     @property
+    def soft(self):
+        """Whether its gates stay soft in inference: they weigh the outputs of all experts."""
+        return inference_mode(self.settings) == SOFT
+
+    @property
     def family(self):
         """The settings beside lambda: points that share them form one sweep."""
-        return tuple(self.settings[name] for name in SETTINGS[1:])
+        return tuple(self.settings[name] for name in KEYS[1:])
 
     def mean_share(self, expert=None):
         """Mean over seeds of the share of samples that an expert (the last) got, in [0, 1]."""
@@ -60,6 +68,38 @@ def share(record, expert):
         InputError: the record has no such share.
     """
     return number(record, f"expert_shares.{expert}")
+
+
+def sweeps(points):
+    """The points in groups that differ in lambda alone, from low to high; soft gates last."""
+    groups = {}
+    for point in sorted(points, key=lambda point: (point.soft, point.family, point.weight)):
+        groups.setdefault(point.family, []).append(point)
+    return list(groups.values())
+
+
+def family_label(family, points):
+    """What a figure calls one sweep: "DynMM" and the settings in which its sweeps differ."""
+    words = ["DynMM"]
+    for name in KEYS[1:]:
+        if len({point.settings[name] for point in points}) > 1:
+            words.append(_gates(family[0]) if name == "mode" else _setting(family[0], name))
+    return ", ".join(words)
+
+
+def over_seeds(groups, value):
+    """Mean and sample deviation of a value over each group of records (0 for one seed).
+
+    Args:
+        groups: lists of records.
+        value: function of a record that gives a number.
+
+    Returns:
+        Two arrays, one entry a group.
+    """
+    values = [[value(record) for record in group] for group in groups]
+    deviations = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in values]
+    return np.array([statistics.fmean(v) for v in values]), np.array(deviations)
 
 
 def split_records(records, task=None):
@@ -107,12 +147,15 @@ def split_records(records, task=None):
 
 
 def fitting_points(points, wanted):
-    """The points with the wanted settings; soft gates only where `mode` asks for them."""
+    """The points with the wanted settings.
+
+    Beside lambda, tau, mode and freeze, `inference` (soft or hard) is one; without it and without
+    `mode`, points whose gates stay soft are left out.
+    """
     settings = {name: value for name, value in wanted.items() if name != "share"}
-    fitting = [point for point in points if _fits(point, settings)]
-    if "mode" in wanted:
-        return fitting
-    return [point for point in fitting if point.settings["mode"] != SOFT]
+    if not {"mode", "inference"} & set(settings):
+        settings["inference"] = "hard"
+    return [point for point in points if _fits(point, settings)]
 
 
 def choose_point(points, wanted, row):
@@ -142,24 +185,31 @@ def choose_point(points, wanted, row):
 
 
 def _fits(point, settings):
-    return all(_same(point.settings[name], value) for name, value in settings.items())
+    found = {**point.settings, "inference": inference_mode(point.settings)}
+    return all(name in found and _same(found[name], value) for name, value in settings.items())
 
 
 def _same(first, second):
-    first, second = _text(first), _text(second)
+    first, second = spelled(first), spelled(second)
     try:
         return float(first) == float(second)
     except ValueError:
         return first == second
 
 
-def _text(value):
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _gates(point):
+    if point.soft:
+        return "soft gates"
+    return "annealed gates" if point.settings["mode"] == SOFT else "hard gates"
+
+
+def _setting(point, name):
+    return f"{SYMBOLS.get(name, name)} {point.settings[name]}"
 
 
 def _settings(record):
     point = record.get("point")
-    missing = [name for name in SETTINGS if not isinstance(point, dict) or name not in point]
+    missing = [name for name in KEYS if not isinstance(point, dict) or name not in point]
     if missing or not isinstance(record.get("expert_shares"), dict):
         raise InputError(
             "metrics of a dynamic model lack its point or its shares",
@@ -167,4 +217,4 @@ def _settings(record):
             key=", ".join(f"point.{name}" for name in missing) or "expert_shares",
             fix="Evaluate the run again.",
         )
-    return {name: _text(point[name]) for name in SETTINGS}
+    return {name: spelled(point[name]) for name in KEYS}

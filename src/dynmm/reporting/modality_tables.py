@@ -1,9 +1,9 @@
 """Tables 1 and 2: experts and dynamic models on MM-IMDB and CMU-MOSEI."""
 
+from dynmm.configuration.grid import KEYS
 from dynmm.errors import InputError
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import (
-    SETTINGS,
     SOFT,
     choose_point,
     fitting_points,
@@ -77,7 +77,7 @@ def build_modality_table(name, paper, records, config):
 def default_point(paper, task, row):
     """What a DynMM row asks for where config says nothing; see `grid_points.choose_point`."""
     shares = paper["derived_shares"][task]
-    return {"share": shares[row]} if row in shares else {"mode": SOFT, "lambda": 0}
+    return {"share": shares[row]} if row in shares else {"inference": SOFT, "lambda": 0}
 
 
 def _wanted(paper, block, points, named):
@@ -109,12 +109,12 @@ def _expert_row(row, records):
 
 def _dynamic_row(row, points, wanted):
     if wanted is None:
-        nothing = {"run": "", **dict.fromkeys(SETTINGS)}
+        nothing = {"run": "", **dict.fromkeys(KEYS)}
         return Row(row["method"], row["modality"], paper=published_values(row), extra=nothing)
     point = choose_point(points, wanted, row["key"])
     extra = {
         "run": "dynmm",
-        **{name: point.settings[name] for name in SETTINGS},
+        **{name: point.settings[name] for name in KEYS},
         "experts": ", ".join(point.experts),
         "e2_share_wanted": wanted.get("share"),
     }

@@ -4,6 +4,9 @@ Line styles, markers and the lightness of the colours differ from series to seri
 can be read in grey. Files hold no dates: the same data gives the same bytes.
 """
 
+import math
+import textwrap
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -21,6 +24,9 @@ BAND_ALPHA = 0.18
 COLOURS = ["#000000", "#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F"]
 LINES = ["-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (3, 1)), "-"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+REFERENCE_MARKERS = [">", "<", "p", "h", "d", "8", "H", "4"]  # none of a series
+REFERENCE_COLOUR = "#4D4D4D"
+LEGEND_LINE = 0.15  # inches
 
 SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
@@ -82,18 +88,38 @@ def series(index):
     }
 
 
+def reference(index, filled=False):
+    """Keywords of a grey mark without a line: something that a series is compared with."""
+    return {
+        "color": REFERENCE_COLOUR,
+        "linestyle": "none",
+        "marker": REFERENCE_MARKERS[index % len(REFERENCE_MARKERS)],
+        "markerfacecolor": "#A6A6A6" if filled else "white",
+        "markeredgewidth": 0.9,
+        "markersize": 5.5,
+    }
+
+
 def legend_above(fig, handles, labels):
     """A legend over all axes, in as many columns as its names leave room for."""
-    longest = max(len(label) for label in labels)
-    # at this font size a character takes about 0.06 inch, the line and the gaps about 0.45
-    columns = int(fig.get_size_inches()[0] / (0.06 * longest + 0.45))
-    columns = max(1, min(columns, len(labels)))
+    columns = _legend_columns(fig, labels)
     fig.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
+def legend_over(axes, handles, labels):
+    """A legend right above one of several axes; the figure grows by its height."""
+    columns = _legend_columns(axes.figure, labels)
+    axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+    width, height = axes.figure.get_size_inches()
+    axes.figure.set_size_inches(width, height + LEGEND_LINE * math.ceil(len(labels) / columns))
+
+
 def footnote(fig, text):
-    """Write `text` small under the figure, below everything else."""
-    fig.supxlabel(text, fontsize=6, color="#444444", x=0.01, ha="left")
+    """Write `text` small under the figure, below everything else; long lines are wrapped."""
+    # at this font size a character takes about 0.045 inch
+    width = int(fig.get_size_inches()[0] / 0.045)
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
+    fig.supxlabel("\n".join(lines), fontsize=6, color="#444444", x=0.01, ha="left")
 
 
 def save_figure(fig, path_pdf, path_png):
@@ -105,3 +131,10 @@ def save_figure(fig, path_pdf, path_png):
             fig.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
     finally:
         plt.close(fig)
+
+
+def _legend_columns(fig, labels):
+    longest = max(len(label) for label in labels)
+    # at this font size a character takes about 0.06 inch, the line and the gaps about 0.45
+    columns = int(fig.get_size_inches()[0] / (0.06 * longest + 0.45))
+    return max(1, min(columns, len(labels)))
