@@ -169,7 +169,20 @@ def test_table_2_has_both_accuracies_and_the_gru_forms(tmp_path):
     assert late["acc2_nonzero"] == pytest.approx(72)
     assert (late["mae"], late["pearson_r"], late["madds_m"]) == (0.8, 0.4, 100)
     assert late["acc2_paper"] == 79.54
+    assert late["madds_m_true_lengths"] == pytest.approx(25)
+    assert late["madds_m_true_lengths_per_module"] == pytest.approx(12.5)
     assert list(frame["lambda"][-3:]) == ["0.1", "0.01", "0.001"]
+
+
+def test_an_undefined_score_stays_empty(tmp_path):
+    """Constant predictions have no correlation; the seeds that have one are averaged."""
+    paths = [
+        write_expert(tmp_path, "mosei", name, seed, SENTIMENT | {"pearson_r": r})
+        for name, seed, r in (("text", 0, None), ("audio", 0, None), ("audio", 1, 0.3))
+    ]
+    frame = rows(paths, "table2")
+    assert pd.isna(frame.loc["Text Network (E1)", "pearson_r"])
+    assert frame.loc["Audio Network", "pearson_r"] == pytest.approx(0.3)
 
 
 def test_bad_records_are_named(paths, tmp_path):

@@ -16,6 +16,14 @@ from dynmm.reporting.tables import Metric, Row, build_table
 
 SCORES = {"table1": ("micro_f1", "macro_f1"), "table2": ("acc2", "mae")}
 MORE_SCORES = {"table1": (), "table2": ("acc2_nonzero", "pearson_r")}
+MORE_MADDS = {  # CSV column -> convention
+    "table1": {"madds_m_per_module": "per_module"},
+    "table2": {
+        "madds_m_per_module": "per_module",
+        "madds_m_true_lengths": "true_lengths.complete",
+        "madds_m_true_lengths_per_module": "true_lengths.per_module",
+    },
+}
 PAPER_DECIMALS = {"mae": 2}
 MEGA = 1e-6
 EXTRA_COLUMNS = {"lambda": "λ", "tau": "τ"}
@@ -24,7 +32,9 @@ EXTRA_COLUMNS = {"lambda": "λ", "tau": "τ"}
 def build_modality_table(name, paper, records, config):
     """Table 1 or 2 from the metrics of the experts and of every grid point.
 
-    Multiply-adds are the complete count; columns with `_per_module` hold the other convention.
+    Multiply-adds are the complete count, on MOSEI at length 50 as published; columns with
+    `_per_module` hold the other convention, those with `_true_lengths` (MOSEI) means over the
+    sentences' own lengths.
     Each DynMM row takes the grid point that config names, by default the one with a hard gate whose
     share of E2, mean over seeds, is nearest to the share derived from the paper's multiply-adds
     (`paper.derived_share`); the row with soft gates takes the soft point with lambda 0.
@@ -69,7 +79,7 @@ def build_modality_table(name, paper, records, config):
         is_paper_data=is_paper_data(
             paper, block["task"], records[0]["content"], config.get("paper_data")
         ),
-        further=[_millions("madds_m_per_module", "per_module"), _seconds()],
+        further=[*(_millions(*column) for column in MORE_MADDS[name].items()), _seconds()],
         extra_columns=EXTRA_COLUMNS,
     )
 
@@ -124,11 +134,17 @@ def _dynamic_row(row, points, wanted):
 
 def _score(name):
     title = headings.score(name)
+
+    def value(record):
+        """None where the score is not defined, as the correlation with constant predictions."""
+        undefined = name in record["metrics"] and record["metrics"][name] is None
+        return None if undefined else number(record, f"metrics.{name}")
+
     return Metric(
         name,
         title.heading,
         title.decimals,
-        f"metrics.{name}",
+        value,
         scale=title.scale,
         paper_decimals=PAPER_DECIMALS.get(name),
     )
