@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
-
+from dynmm.evaluation.modality_metrics import CONVENTIONS
 from dynmm.evaluation.regression_metrics import sentiment_scores
-from dynmm.tasks.mosei import count_at_length
+from dynmm.models.sequence_madds import madds_of_samples
 
 
 def scores(outputs, targets, manifest):
@@ -15,15 +14,6 @@ def scores(outputs, targets, manifest):
 
 
 def sample_madds(model, sizes, split):
-    """Multiply-adds of every sentence at its own length, as the model computes it.
-
-    Unlike the counts at length 50, which are those of the published networks, the last layer counts
-    at the step that is read out alone: that is what runs.
-    """
-    lengths = split.lengths.numpy()
-    distinct, places = np.unique(lengths, return_inverse=True)
-    counts = [count_at_length(model, sizes, int(length)) for length in distinct]
-    return {
-        convention: np.array([count[convention] for count in counts])[places]
-        for convention in counts[0]
-    }
+    """Multiply-adds of every sentence at its own length, on the networks as published."""
+    counts = madds_of_samples(model, sizes, split.lengths)
+    return {convention: counts[convention].numpy() for convention in CONVENTIONS}

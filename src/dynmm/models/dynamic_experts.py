@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from dynmm.errors import InputError
+from dynmm.models.expert_inputs import rows_for
 from dynmm.models.gate_relaxation import relax_gate
 
 
@@ -145,11 +146,3 @@ class DynamicExperts(nn.Module):
 def combine(expert_outputs, weights):
     """Weighted sum over the experts: (B, K, C) and (B, K) to (B, C)."""
     return (weights.unsqueeze(-1) * expert_outputs).sum(dim=1)
-
-
-def rows_for(expert, inputs, rows=None):
-    """The inputs that an expert reads, of some rows of the batch (None: of all)."""
-    names = [*expert.modalities, *(["lengths"] if "lengths" in inputs else [])]
-    if rows is None:
-        return {name: inputs[name] for name in names}
-    return {name: inputs[name].index_select(0, rows.to(inputs[name].device)) for name in names}

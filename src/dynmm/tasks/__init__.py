@@ -17,6 +17,7 @@ Programs load a task by name: nothing of one task depends on the code of the oth
 """
 
 import importlib
+import sys
 
 TASKS = ("mmimdb", "mosei")
 
@@ -24,6 +25,17 @@ TASKS = ("mmimdb", "mosei")
 def load_task(name):
     """The task `name`, one of `TASKS`; its experts and gates are registered from here on."""
     return importlib.import_module(f"{__name__}.{name}").TASK
+
+
+def source_files(task, settings):
+    """Files whose code a result depends on though no import statement of a program names them.
+
+    Args:
+        task: what `load_task` gave.
+        settings: settings of experts and gates, which may name a `module` of their own.
+    """
+    added = [entry["module"] for entry in settings if "module" in entry]
+    return [sys.modules[type(task).__module__].__file__, *dict.fromkeys(added)]
 
 
 def modality_letters(task, modalities):

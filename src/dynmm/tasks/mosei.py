@@ -1,13 +1,10 @@
 """CMU-MOSEI: sentiment of a sentence from video, audio and text (paper, section 4.2)."""
 
-import torch
 import torch.nn.functional as F
 
 from dynmm.data.sequence_batches import SequenceSplit
-from dynmm.models import mosei_experts
-from dynmm.models.madds import count_madds
-
-LENGTH = 50  # time steps at which the paper counts
+from dynmm.models import mosei_experts  # noqa: F401 (it registers experts and gate)
+from dynmm.models.sequence_madds import madds_at_length
 
 
 class Mosei:
@@ -48,15 +45,8 @@ class Mosei:
         Returns:
             {"complete": int, "per_module": int}.
         """
-        with mosei_experts.published_computation(model):
-            return count_at_length(model, sizes, LENGTH)
-
-
-def count_at_length(model, sizes, length):
-    """Multiply-adds of one sentence of `length` steps, as the model computes it."""
-    inputs = {name: torch.zeros(1, length, size) for name, size in sizes.items()}
-    counts = count_madds(model, {**inputs, "lengths": torch.tensor([length])})
-    return {convention: counts[convention] for convention in ("complete", "per_module")}
+        counts = madds_at_length(model, sizes)
+        return {convention: counts[convention] for convention in ("complete", "per_module")}
 
 
 TASK = Mosei()

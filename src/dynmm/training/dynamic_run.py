@@ -1,45 +1,16 @@
-"""One training run of the modality level, from prepared arrays to its best weights."""
+"""One training run of a dynamic model, from prepared arrays and experts to its best weights."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from dynmm.data.manifest import read_manifest
 from dynmm.errors import InputError
-from dynmm.models.modality_build import dynamic_from, expert_from, load_expert_weights
-from dynmm.training.loop import LoopSettings
-from dynmm.training.modality import STORED, DynamicTraining, ExpertTraining
+from dynmm.models.dynamic_build import dynamic_from, load_expert_weights
+from dynmm.training.dynamic import STORED, DynamicTraining
+from dynmm.training.expert_run import SELECT_ON, loop_settings, open_data
+from dynmm.training.stored_outputs import stored_file
 from dynmm.training.trained_run import run_to_end
-
-SELECT_ON = "validation"
-
-
-def train_expert(name, task, config, manifest_path, seed, device, directory):
-    """Train one expert with one seed.
-
-    Args:
-        name: shown with the progress.
-        task: see `dynmm.tasks`.
-        config: `expert` (settings for `expert_from`) and `training`.
-        manifest_path: `manifest.json` of the prepared arrays.
-        seed: of initialisation, order and dropout.
-        device: torch device.
-        directory: the `RunDirectory` that holds the state.
-
-    Returns:
-        `TrainedRun`.
-    """
-
-    def build():
-        splits, sizes, outputs = open_data(task, manifest_path)
-        torch.manual_seed(seed)
-        expert = expert_from(task.name, config["expert"], sizes, outputs)
-        data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
-        return ExpertTraining(name, task, expert, config["training"], **data)
-
-    return run_to_end(build, directory, _loop(config["training"], seed), SELECT_ON)
 
 
 def train_dynamic(
@@ -73,20 +44,7 @@ def train_dynamic(
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
-    return run_to_end(build, directory, _loop(training, seed), SELECT_ON)
-
-
-def open_data(task, manifest_path):
-    """Training and validation split, feature size of each modality, number of outputs."""
-    folder = Path(manifest_path).parent
-    manifest = read_manifest(folder, task.name)
-    splits = [task.open(folder, part) for part in task.splits[:2]]
-    return splits, manifest["input_sizes"], task.outputs(manifest)
-
-
-def stored_file(folder, part):
-    """Where an expert's stored outputs of one split lie."""
-    return Path(folder) / f"outputs_{part}.npy"
+    return run_to_end(build, directory, loop_settings(training, seed), SELECT_ON)
 
 
 def with_stored(split, folders, part):
@@ -105,12 +63,3 @@ def with_stored(split, folders, part):
             )
         arrays.append(torch.from_numpy(array))
     return replace(split, stored={STORED: torch.stack(arrays, dim=1)})
-
-
-def _loop(training, seed):
-    return LoopSettings(
-        epochs=training["epochs"],
-        seed=seed,
-        patience=training["patience"],
-        clip_norm=training["clip_norm"],
-    )

@@ -1,0 +1,42 @@
+"""Measure the multiply-adds of every configured expert and of the gate, for one sample.
+
+--config: {"experts": [...], "gate": {...}, "gate_experts": 2}.
+"""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.files import read_json, write_json
+from dynmm.models.dynamic_build import gate_from
+from dynmm.models.expert_build import expert_from
+from dynmm.tasks import TASKS, load_task
+
+
+def main(arguments):
+    """Count by both conventions."""
+    config, task = arguments.config, load_task(arguments.task)
+    manifest = read_json(arguments.prepared)
+    sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
+    gate = gate_from(task.name, config["gate"], sizes, config["gate_experts"])
+    write_json(
+        arguments.out,
+        {
+            "task": task.name,
+            "input_sizes": sizes,
+            "experts": {
+                settings["name"]: task.count_madds(
+                    expert_from(task.name, settings, sizes, outputs), sizes
+                )
+                for settings in config["experts"]
+            },
+            "gate": task.count_madds(gate, sizes),
+        },
+    )
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--out", type=Path, required=True, help="output, .json")
+    program.run(main, parser.parse_args())

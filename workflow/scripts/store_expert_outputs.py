@@ -1,0 +1,40 @@
+"""Store what a trained expert says of every training and validation sample.
+
+A frozen expert runs once for these, and every grid point trains its gate on them.
+--config: {"expert": {"model": ..., "options": {...}}, "evaluation": {"batch_size": ...}}.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.evaluation.modality_inference import run_expert
+from dynmm.files import atomic_path
+from dynmm.models.expert_build import expert_from
+from dynmm.models.weights import load_weights
+from dynmm.tasks import TASKS, load_task
+from dynmm.training.expert_run import open_data
+from dynmm.training.stored_outputs import stored_file
+
+
+def main(arguments):
+    """Run the expert over both splits."""
+    config, task, device = arguments.config, load_task(arguments.task), acquire_device()
+    splits, sizes, outputs = open_data(task, arguments.prepared)
+    expert = expert_from(task.name, config["expert"], sizes, outputs)
+    load_weights(expert, arguments.weights).to(device).eval()
+    for part, split in zip(task.splits, splits, strict=False):
+        result = run_expert(expert, task, split, config["evaluation"], device)
+        with atomic_path(stored_file(arguments.out, part)) as path, open(path, "wb") as file:
+            np.save(file, result.outputs.numpy())
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--weights", type=Path, required=True, help="of the expert")
+    parser.add_argument("--out", type=Path, required=True, help="folder for outputs_<split>.npy")
+    program.run(main, parser.parse_args())

@@ -1,0 +1,65 @@
+"""Train a dynamic model at one point of the grid with one seed; publish weights and history.
+
+--config: {"experts": [...], "gate": {...}, "training": {...}}. With frozen experts the weights are
+those of the gate alone.
+"""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.provenance import fingerprint, provenance
+from dynmm.tasks import TASKS, load_task, source_files
+from dynmm.training.dynamic_run import train_dynamic
+from dynmm.training.run_directory import RunDirectory
+from dynmm.training.stored_outputs import stored_file
+from dynmm.training.trained_run import publish
+
+
+def main(arguments):
+    """Train, or go on where a kill left off, then publish."""
+    config, task = arguments.config, load_task(arguments.task)
+    names = [expert["name"] for expert in config["experts"]]
+    inputs = {"manifest": arguments.prepared}
+    inputs |= dict(zip(names, arguments.experts, strict=True))
+    for name, folder in zip(names, arguments.stored, strict=False):
+        inputs |= {f"{name}, {part}": stored_file(folder, part) for part in task.splits[:2]}
+    settings = [*config["experts"], config["gate"]]
+    modules = source_files(task, settings)
+    record = provenance(__file__, config, inputs, arguments.seed, modules=modules)
+    run = train_dynamic(
+        arguments.name,
+        task,
+        config,
+        arguments.prepared,
+        arguments.experts,
+        arguments.stored,
+        arguments.seed,
+        acquire_device(),
+        RunDirectory(arguments.resume_dir, fingerprint(record), record),
+    )
+    publish(run, arguments.weights, arguments.history, arguments.training, record)
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--name", required=True, help="shown with the progress")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument(
+        "--experts", type=Path, nargs="+", required=True, help="their weights, in order"
+    )
+    parser.add_argument(
+        "--stored", type=Path, nargs="*", default=[], help="their stored outputs: folders, in order"
+    )
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--resume-dir", type=Path, required=True, help="keeps unfinished work")
+    parser.add_argument("--weights", type=Path, required=True, help="output, .safetensors")
+    parser.add_argument("--history", type=Path, required=True, help="output, .csv")
+    parser.add_argument("--training", type=Path, required=True, help="output, .json")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())

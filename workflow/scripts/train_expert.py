@@ -1,0 +1,54 @@
+"""Train one expert of a modality-level task with one seed; publish weights, history and summary.
+
+--config: {"expert": {"model": ..., "options": {...}}, "training": {...}}.
+"""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.provenance import fingerprint, provenance
+from dynmm.tasks import TASKS, load_task, source_files
+from dynmm.training.expert_run import train_expert
+from dynmm.training.run_directory import RunDirectory
+from dynmm.training.trained_run import publish
+
+
+def main(arguments):
+    """Train, or go on where a kill left off, then publish."""
+    config, task = arguments.config, load_task(arguments.task)
+    record = provenance(
+        __file__,
+        config,
+        {"manifest": arguments.prepared},
+        arguments.seed,
+        modules=source_files(task, [config["expert"]]),
+    )
+    run = train_expert(
+        arguments.name,
+        task,
+        config,
+        arguments.prepared,
+        arguments.seed,
+        acquire_device(),
+        RunDirectory(arguments.resume_dir, fingerprint(record), record),
+    )
+    publish(run, arguments.weights, arguments.history, arguments.training, record)
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--name", required=True, help="shown with the progress")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--resume-dir", type=Path, required=True, help="keeps unfinished work")
+    parser.add_argument("--weights", type=Path, required=True, help="output, .safetensors")
+    parser.add_argument("--history", type=Path, required=True, help="output, .csv")
+    parser.add_argument("--training", type=Path, required=True, help="output, .json")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())
