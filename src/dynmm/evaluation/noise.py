@@ -1,61 +1,87 @@
-"""The noise of the paper's robustness study (Fig. 6), draw for draw as the authors' `eval.py`."""
+"""The noise of the paper's robustness study (Fig. 6), draw for draw as in the authors' `eval.py`."""
 
 import random
 
 import torch
 
-SETTINGS = ("rgb", "depth", "both")
-SHARE = 0.33
+SHARE = 0.33  # of the batches, for each modality that a setting names
+PER = ("batch", "sample")
 
 
-class NoiseRule:
-    """Decides which batches of one run are noisy, and makes them so.
+def noisy_modalities(modalities, run, units):
+    """Which modality is noisy in each unit of one run: one uniform draw u a unit.
 
-    One uniform draw u falls on each batch. `rgb`: noise on RGB if u < 0.33; `depth`: the same on
-    depth; `both`: on RGB if u < 0.33, on depth if 0.33 <= u < 0.66, never on both. Noise is drawn
-    on the CPU, so that every device sees the same.
+    The first modality if u < 0.33, the second if 0.33 <= u < 0.66, and so on; never two at once.
+    The authors' modes are ("rgb",), ("depth",) and ("rgb", "depth"), their unit is the batch.
 
     Args:
-        setting: "rgb", "depth" or "both".
-        level: standard deviation of the noise in units of the batch's mean magnitude.
-        seed: number of the run; a run's draws depend on it alone.
+        modalities: names, three at most.
+        run: number of the run; its draws depend on it alone.
+        units: how many batches (or samples) the split has.
 
-    Raises:
-        ValueError: if the setting is unknown.
+    Returns:
+        List of `units` names, None where nothing is noisy.
+    """
+    uniform = random.Random(run)
+    return [_modality_of(uniform.random(), modalities) for _ in range(units)]
+
+
+class GaussianNoise:
+    """The stream of Gaussian noise of one run: x + level * mean(|x|) * N(0, 1).
+
+    Drawn on the CPU, so that every device sees the same; the authors' code draws on the device.
+
+    Args:
+        run: number of the run, the seed of the stream.
     """
 
-    def __init__(self, setting, level, seed):
-        if setting not in SETTINGS:
-            raise ValueError(f"noise setting {setting!r}; expected one of {', '.join(SETTINGS)}")
-        self.setting, self.level = setting, level
-        self._uniform = random.Random(seed)
-        self._normal = torch.Generator().manual_seed(seed)
+    def __init__(self, run):
+        self._normal = torch.Generator().manual_seed(run)
         # the authors' data loader takes one number from the same stream before the first noise
         torch.empty((), dtype=torch.int64).random_(generator=self._normal)
 
-    def apply(self, rgb, depth):
-        """The next batch with its noise, and which modality has it.
+    def add(self, x, level, valid=None):
+        """The next unit with its noise.
 
         Args:
-            rgb, depth: (B, 3, H, W) and (B, 1, H, W) float32, normalised; not changed.
-
-        Returns:
-            rgb, depth, and "rgb", "depth" or None (nothing was changed).
+            x: (B, ...) float32, normalised; not changed.
+            level: standard deviation of the noise in units of the mean magnitude of x.
+            valid: (B, T) bool, the time steps of a padded (B, T, D) sequence that count: padding
+                stays as it is and has no part in the mean. All of x where None.
         """
-        noisy = self._noisy_modality(self._uniform.random())
-        if noisy == "rgb":
-            rgb = self._add_noise(rgb)
-        elif noisy == "depth":
-            depth = self._add_noise(depth)
-        return rgb, depth, noisy
-
-    def _noisy_modality(self, draw):
-        if self.setting != "both":
-            return self.setting if draw < SHARE else None
-        if draw < SHARE:
-            return "rgb"
-        return "depth" if draw < 2 * SHARE else None
-
-    def _add_noise(self, x):
         noise = torch.randn(x.shape, generator=self._normal).to(x.device)
-        return x + self.level * x.abs().mean() * noise
+        if valid is None:
+            return x + level * x.abs().mean() * noise
+        magnitude = x[valid].abs().mean()
+        return x + level * magnitude * noise * valid.unsqueeze(-1)
+
+
+def split_units(sizes, per):
+    """Positions of the units on which the noise falls, in the order of the split.
+
+    Args:
+        sizes: rows of each batch.
+        per: "batch" (the authors) or "sample".
+
+    Returns:
+        List of ranges.
+
+    Raises:
+        ValueError: if `per` is neither.
+    """
+    if per not in PER:
+        raise ValueError(f"noise per {per!r}; expected one of {', '.join(PER)}")
+    if per == "sample":
+        sizes = [1] * sum(sizes)
+    units, start = [], 0
+    for size in sizes:
+        units.append(range(start, start + size))
+        start += size
+    return units
+
+
+def _modality_of(draw, modalities):
+    for place, modality in enumerate(modalities, start=1):
+        if draw < place * SHARE:
+            return modality
+    return None
