@@ -146,6 +146,21 @@ def split_records(records, task=None):
     return experts, sorted(points, key=lambda point: (point.family, point.weight))
 
 
+def default_point(paper, task, row):
+    """What a DynMM row of Table 1 or 2 asks for where config says nothing.
+
+    Args:
+        paper: what `paper.read_paper` returned; its derived shares of E2 decide.
+        task: "mmimdb" or "mosei".
+        row: the row's key; one without a derived share is that of soft gates.
+
+    Returns:
+        What `choose_point` takes.
+    """
+    shares = paper["derived_shares"][task]
+    return {"share": shares[row]} if row in shares else {"inference": SOFT, "lambda": 0}
+
+
 def fitting_points(points, wanted):
     """The points with the wanted settings.
 

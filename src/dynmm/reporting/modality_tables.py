@@ -4,8 +4,8 @@ from dynmm.configuration.grid import KEYS
 from dynmm.errors import InputError
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import (
-    SOFT,
     choose_point,
+    default_point,
     fitting_points,
     share,
     split_records,
@@ -82,12 +82,6 @@ def build_modality_table(name, paper, records, config):
         further=[*(_millions(*column) for column in MORE_MADDS[name].items()), _seconds()],
         extra_columns=EXTRA_COLUMNS,
     )
-
-
-def default_point(paper, task, row):
-    """What a DynMM row asks for where config says nothing; see `grid_points.choose_point`."""
-    shares = paper["derived_shares"][task]
-    return {"share": shares[row]} if row in shares else {"inference": SOFT, "lambda": 0}
 
 
 def _wanted(paper, block, points, named):

@@ -1,0 +1,140 @@
+"""Which path each sentence of a review or video took, as data (figure 5)."""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dynmm.errors import InputError
+
+SPLIT = "test"
+SEGMENT = re.compile(r"(.*)\[(-?\d+)\]$")  # ids are `video[segment]`
+ARRAYS = ("ids", "outputs", "targets", "chosen")
+
+
+class Sentence(NamedTuple):
+    """One sentence: id, words ("" where unknown), scores in [-3, 3], place of its expert."""
+
+    id: str
+    words: str
+    true: float
+    predicted: float
+    expert: int
+
+    @property
+    def review(self):
+        """The review or video that it belongs to: the id without the segment."""
+        match = SEGMENT.match(self.id)
+        return match[1] if match else self.id
+
+    @property
+    def segment(self):
+        """Its place there."""
+        match = SEGMENT.match(self.id)
+        return int(match[2]) if match else 0
+
+
+def read_sentences(predictions_path, manifest_path):
+    """Predictions of the test split with the words of the prepared data.
+
+    Args:
+        predictions_path: `predictions.npz` of a dynamic model on CMU-MOSEI.
+        manifest_path: `manifest.json` of the prepared data; its arrays lie beside it.
+
+    Returns:
+        List of `Sentence`s in the order of the predictions, and whether the data has words.
+
+    Raises:
+        InputError: a file or an array is missing, arrays differ in length, or a sample was
+            predicted that the prepared data does not hold.
+    """
+    manifest_path = Path(manifest_path)
+    stored = _predictions(Path(predictions_path))
+    has_words = bool(json.loads(manifest_path.read_text(encoding="utf-8")).get("sentences"))
+    words = _words(manifest_path, has_words)
+    ids = [_text(value) for value in stored["ids"]]
+    missing = [i for i in ids if i not in words]
+    if missing:
+        raise InputError(
+            "predictions of a sentence that the prepared data lack",
+            file=predictions_path,
+            key=missing[0],
+            fix=f"Evaluate again on the data of {manifest_path}.",
+        )
+    columns = (stored[name].reshape(len(ids)).tolist() for name in ("targets", "outputs", "chosen"))
+    rows = zip(ids, *columns, strict=True)
+    return [Sentence(i, words[i], true, out, expert) for i, true, out, expert in rows], has_words
+
+
+def choose_review(sentences, wanted=None):
+    """The sentences of one review, in their order there.
+
+    Args:
+        sentences: what `read_sentences` returned.
+        wanted: its name; None takes the one with the most sentences among those that use more than
+            one path (among all where none does), the first by name between equals.
+
+    Raises:
+        InputError: no sentence of that review.
+    """
+    reviews = {}
+    for sentence in sentences:
+        reviews.setdefault(sentence.review, []).append(sentence)
+    if wanted is None:
+        wanted = min(reviews, key=lambda name: (*_rank(reviews[name]), name))
+    elif wanted not in reviews:
+        raise InputError(
+            "no sentence of the review that config names",
+            key="review",
+            found=wanted,
+            expected=f"a review of the {SPLIT} split, such as {min(reviews)}",
+        )
+    return sorted(reviews[wanted], key=lambda sentence: sentence.segment)
+
+
+def _words(manifest_path, has_words):
+    """Id -> words of the test split, "" where the data has none."""
+    ids = _load(manifest_path.with_name(f"{SPLIT}_ids.npy"))
+    path = manifest_path.with_name(f"{SPLIT}_sentences.npy")
+    texts = _load(path) if has_words else [b""] * len(ids)
+    if len(texts) != len(ids):
+        raise InputError(
+            "not one sentence a sample", file=path, found=len(texts), expected=len(ids)
+        )
+    return dict(zip(map(_text, ids), map(_text, texts), strict=True))
+
+
+def _rank(members):
+    return (len({sentence.expert for sentence in members}) == 1, -len(members))
+
+
+def _predictions(path):
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            missing = [name for name in ARRAYS if name not in stored]
+            arrays = {name: stored[name] for name in ARRAYS if name in stored}
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read predictions", file=path, found=error) from None
+    sizes = {name: array.size for name, array in arrays.items()}
+    if missing or len(set(sizes.values())) > 1:
+        raise InputError(
+            "predictions without one score and one expert a sentence",
+            file=path,
+            key=", ".join(missing) or None,
+            found=sizes,
+            expected=f"{', '.join(ARRAYS)} of one length",
+        )
+    return arrays
+
+
+def _load(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read prepared data", file=path, found=error) from None
+
+
+def _text(value):
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
