@@ -10,9 +10,12 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/common_modality.smk"
 include: "rules/download.smk"
 include: "rules/nyuv2_data.smk"
 include: "rules/nyuv2_models.smk"
+include: "rules/modality_data.smk"
+include: "rules/modality_models.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 
@@ -20,18 +23,49 @@ include: "rules/figures.smk"
 wildcard_constraints:
     preset=one_of([config["preset"]]),
     seed=r"\d+",
+    task=one_of(MODALITY_TASKS),
+    expert=one_of({name for task in MODALITY_TASKS for name in config[task]["experts"]}),
+    lam=spelled_values("lambda"),
+    tau=spelled_values("tau"),
+    mode=spelled_values("mode"),
+    freeze=spelled_values("freeze"),
 
 
 localrules:
     all,
+    nyuv2,
+    mmimdb,
+    mosei,
+
+
+rule nyuv2:
+    """Tables and figures of NYU Depth V2."""
+    input:
+        expand("reports/{table}.csv", table=["table3", "table4"]),
+        "reports/nyuv2_history.pdf",
+
+
+rule mmimdb:
+    """Tables and figures of MM-IMDB."""
+    input:
+        modality_results("mmimdb", "metrics.json"),
+        expand("results/{preset}/mmimdb/madds/experts.json", preset=config["preset"]),
+
+
+rule mosei:
+    """Tables and figures of CMU-MOSEI."""
+    input:
+        modality_results("mosei", "metrics.json"),
+        expand("results/{preset}/mosei/madds/experts.json", preset=config["preset"]),
 
 
 rule all:
     """Every table and figure of the preset in config."""
     default_target: True
     input:
-        expand("reports/{table}.csv", table=["table3", "table4"]),
-        "reports/nyuv2_history.pdf",
+        rules.nyuv2.input,
+        rules.mmimdb.input,
+        rules.mosei.input,
 
 
 onstart:

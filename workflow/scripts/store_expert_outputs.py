@@ -6,17 +6,14 @@ A frozen expert runs once for these, and every grid point trains its gate on the
 
 from pathlib import Path
 
-import numpy as np
-
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.evaluation.modality_inference import run_expert
-from dynmm.files import atomic_path
 from dynmm.models.expert_build import expert_from
 from dynmm.models.weights import load_weights
 from dynmm.tasks import TASKS, load_task
 from dynmm.training.expert_run import open_data
-from dynmm.training.stored_outputs import stored_file
+from dynmm.training.stored_outputs import save_stored
 
 
 def main(arguments):
@@ -25,10 +22,8 @@ def main(arguments):
     splits, sizes, outputs = open_data(task, arguments.prepared)
     expert = expert_from(task.name, config["expert"], sizes, outputs)
     load_weights(expert, arguments.weights).to(device).eval()
-    for part, split in zip(task.splits, splits, strict=False):
-        result = run_expert(expert, task, split, config["evaluation"], device)
-        with atomic_path(stored_file(arguments.out, part)) as path, open(path, "wb") as file:
-            np.save(file, result.outputs.numpy())
+    for split, path in zip(splits, (arguments.train, arguments.validation), strict=True):
+        save_stored(run_expert(expert, task, split, config["evaluation"], device).outputs, path)
 
 
 if __name__ == "__main__":
@@ -36,5 +31,6 @@ if __name__ == "__main__":
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the expert")
-    parser.add_argument("--out", type=Path, required=True, help="folder for outputs_<split>.npy")
+    parser.add_argument("--train", type=Path, required=True, help="output, .npy")
+    parser.add_argument("--validation", type=Path, required=True, help="output, .npy")
     program.run(main, parser.parse_args())

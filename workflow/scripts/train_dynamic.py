@@ -12,7 +12,6 @@ from dynmm.provenance import fingerprint, provenance
 from dynmm.tasks import TASKS, load_task, source_files
 from dynmm.training.dynamic_run import train_dynamic
 from dynmm.training.run_directory import RunDirectory
-from dynmm.training.stored_outputs import stored_file
 from dynmm.training.trained_run import publish
 
 
@@ -22,8 +21,9 @@ def main(arguments):
     names = [expert["name"] for expert in config["experts"]]
     inputs = {"manifest": arguments.prepared}
     inputs |= dict(zip(names, arguments.experts, strict=True))
-    for name, folder in zip(names, arguments.stored, strict=False):
-        inputs |= {f"{name}, {part}": stored_file(folder, part) for part in task.splits[:2]}
+    stored = {"train": arguments.stored_train, "validation": arguments.stored_validation}
+    for part, paths in stored.items():
+        inputs |= {f"{name} on {part}": path for name, path in zip(names, paths, strict=False)}
     settings = [*config["experts"], config["gate"]]
     modules = source_files(task, settings)
     record = provenance(__file__, config, inputs, arguments.seed, modules=modules)
@@ -33,7 +33,7 @@ def main(arguments):
         config,
         arguments.prepared,
         arguments.experts,
-        arguments.stored,
+        list(stored.values()),
         arguments.seed,
         acquire_device(),
         RunDirectory(arguments.resume_dir, fingerprint(record), record),
@@ -50,9 +50,14 @@ def parse(argv=None):
     parser.add_argument(
         "--experts", type=Path, nargs="+", required=True, help="their weights, in order"
     )
-    parser.add_argument(
-        "--stored", type=Path, nargs="*", default=[], help="their stored outputs: folders, in order"
-    )
+    for part in ("train", "validation"):
+        parser.add_argument(
+            f"--stored-{part}",
+            type=Path,
+            nargs="*",
+            default=[],
+            help="where they are frozen: their stored outputs, in order",
+        )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--resume-dir", type=Path, required=True, help="keeps unfinished work")
     parser.add_argument("--weights", type=Path, required=True, help="output, .safetensors")

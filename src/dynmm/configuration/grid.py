@@ -27,6 +27,11 @@ def spelled(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def point_path(point):
+    """The folder of a point, such as "lambda~0.1/tau~1/mode~soft/freeze~true"."""
+    return "/".join(f"{key}~{point[key]}" for key in KEYS)
+
+
 def temperatures(tau):
     """(first, last) temperature of a spelled tau: "1" or "1..0.001".
 

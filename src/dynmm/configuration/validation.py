@@ -5,7 +5,7 @@ import math
 
 import jsonschema
 
-from dynmm.errors import InputError
+from dynmm.configuration.modality_validation import check_modality, refused
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -28,13 +28,15 @@ def validate(config, schema):
         raise _explain(min(errors, key=_rank))
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
+    for task in ("mmimdb", "mosei"):
+        check_modality(config[task], task)
 
 
 def _check_blocks(network, key):
     """ResNet-50 is made of bottlenecks, the smaller ones of the two other blocks."""
     if (network["encoder"] == "resnet50") != (network["block"] == "Bottleneck"):
         wanted = "Bottleneck" if network["encoder"] == "resnet50" else "BasicBlock, NonBottleneck1D"
-        raise _refused(f"{key}.block", network["block"], f"{wanted} with {network['encoder']}")
+        raise refused(f"{key}.block", network["block"], f"{wanted} with {network['encoder']}")
 
 
 def _check_runs(runs, key):
@@ -43,13 +45,13 @@ def _check_runs(runs, key):
         path = f"{key}.{name}"
         released, dynamic = "weights" in run, run["model"] == "dynamic"
         if dynamic and not released and "gate" not in run:
-            raise _refused(f"{path}.gate", "nothing", "random, soft or straight_through")
+            raise refused(f"{path}.gate", "nothing", "random, soft or straight_through")
         for word in ("init_from", "training", "temperature"):
             if released and word in run:
-                raise _refused(f"{path}.{word}", "a value", "nothing: released weights are final")
+                raise refused(f"{path}.{word}", "a value", "nothing: released weights are final")
         for word in ("gate", "temperature"):
             if not dynamic and word in run:
-                raise _refused(f"{path}.{word}", "a value", "nothing: only a dynamic model has it")
+                raise refused(f"{path}.{word}", "a value", "nothing: only a dynamic model has it")
         _check_start(runs, name, f"{path}.init_from")
 
 
@@ -58,15 +60,11 @@ def _check_start(runs, name, path):
     while (earlier := runs[chain[-1]].get("init_from")) is not None:
         if earlier not in runs:
             others = ", ".join(other for other in runs if other != name)
-            raise _refused(path, earlier, f"one of {others}")
+            raise refused(path, earlier, f"one of {others}")
         if earlier in chain:
             circle = " from ".join([*chain, earlier])
-            raise _refused(path, circle, "a run that does not itself start from this one")
+            raise refused(path, circle, "a run that does not itself start from this one")
         chain.append(earlier)
-
-
-def _refused(key, found, expected, fix=None):
-    return InputError("bad configuration", key=key, found=found, expected=expected, fix=fix)
 
 
 def _finite_number(_, value):
@@ -104,7 +102,7 @@ def _explain(error):
         expected = _allowed(rule)
         if isinstance(error.instance, str) and _is_number(error.instance):
             fix = TEXT_NOT_NUMBER
-    return _refused(path, found, expected, fix)
+    return refused(path, found, expected, fix)
 
 
 def _allowed(rule):

@@ -6,8 +6,7 @@ from dynmm.models.dynamic_build import trained_part
 from dynmm.models.gate_relaxation import temperature_at
 from dynmm.training.experts import ModalityTraining
 from dynmm.training.resource_term import expert_costs, resource_term
-
-STORED = "expert_outputs"
+from dynmm.training.stored_outputs import STORED
 
 
 class DynamicTraining(ModalityTraining):

@@ -1,15 +1,11 @@
 """One training run of a dynamic model, from prepared arrays and experts to its best weights."""
 
-from dataclasses import replace
-
-import numpy as np
 import torch
 
-from dynmm.errors import InputError
 from dynmm.models.dynamic_build import dynamic_from, load_expert_weights
-from dynmm.training.dynamic import STORED, DynamicTraining
+from dynmm.training.dynamic import DynamicTraining
 from dynmm.training.expert_run import SELECT_ON, loop_settings, open_data
-from dynmm.training.stored_outputs import stored_file
+from dynmm.training.stored_outputs import with_stored
 from dynmm.training.trained_run import run_to_end
 
 
@@ -22,7 +18,8 @@ def train_dynamic(
         name, task, manifest_path, seed, device, directory: as for `train_expert`.
         config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
         expert_weights: weights of the experts, in their order.
-        stored: for frozen experts the folders that hold their stored outputs, in their order.
+        stored: for frozen experts their stored outputs: files of the training split and files of
+            the validation split, each in the order of the experts.
 
     Returns:
         `TrainedRun`; its weights are those of the gate alone where the experts are frozen.
@@ -37,29 +34,8 @@ def train_dynamic(
         load_expert_weights(model, expert_weights)
         if training["freeze"]:
             model.freeze_experts()
-            splits = [
-                with_stored(split, stored, part)
-                for split, part in zip(splits, task.splits, strict=False)
-            ]
+            splits = [with_stored(s, paths) for s, paths in zip(splits, stored, strict=True)]
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
     return run_to_end(build, directory, loop_settings(training, seed), SELECT_ON)
-
-
-def with_stored(split, folders, part):
-    """The split with the stored outputs of its experts, (N, K, C).
-
-    Raises:
-        InputError: outputs of another number of samples.
-    """
-    arrays = []
-    for folder in folders:
-        path = stored_file(folder, part)
-        array = np.load(path, allow_pickle=False)
-        if len(array) != len(split):
-            raise InputError(
-                "stored outputs of other data", file=path, found=len(array), expected=len(split)
-            )
-        arrays.append(torch.from_numpy(array))
-    return replace(split, stored={STORED: torch.stack(arrays, dim=1)})

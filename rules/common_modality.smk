@@ -1,0 +1,112 @@
+# What the rules of MM-IMDB and CMU-MOSEI share: their code, their files, the points of their grids.
+# Needs: common.smk.
+# Makes: no files.
+
+import itertools
+
+from dynmm.configuration import modality
+from dynmm.configuration.grid import grid_points, point_path
+
+MODALITY_TASKS = ("mmimdb", "mosei")
+MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
+COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
+
+
+def task_code_of(program, evaluates=False):
+    """Input function: as `code_of`, and what the task of the wildcards adds by its modules."""
+
+    def code(wildcards):
+        modules = [Path(SOURCE_ROOT, "dynmm", "tasks", f"{wildcards.task}.py")]
+        if evaluates:
+            modules.append(Path(SOURCE_ROOT, "dynmm", "evaluation", f"{wildcards.task}.py"))
+        closures = [map(str, code_closure(module, SOURCE_ROOT)) for module in modules]
+        return sorted({*_closure(program), *itertools.chain(*closures)})
+
+    return code
+
+
+def modules_of(wildcards):
+    """Python files outside the package that register the expert of the wildcards, or all of them."""
+    section = config[wildcards.task]
+    if "expert" in wildcards.keys():
+        return modality.added_modules([section["experts"][wildcards.expert]])
+    return modality.added_modules([*section["experts"].values(), section["dynamic"]["gate"]])
+
+
+def dynamic_modules_of(wildcards):
+    """Python files outside the package that register the gate or an expert under it."""
+    dynamic = config[wildcards.task]["dynamic"]
+    experts = [config[wildcards.task]["experts"][name] for name in dynamic["experts"]]
+    return modality.added_modules([*experts, dynamic["gate"]])
+
+
+def expert_files(name):
+    """Input function: a file of each expert under the gate, in order, of the same seed."""
+    folder = "results/{preset}/{task}/experts"
+    return lambda wildcards: [
+        f"{folder}/{expert}/seed{{seed}}/{name}"
+        for expert in config[wildcards.task]["dynamic"]["experts"]
+    ]
+
+
+def stored_files(name):
+    """Input function: as `expert_files`, for points whose experts are frozen; else nothing."""
+    files = expert_files(name)
+    return lambda wildcards: files(wildcards) if wildcards.freeze == "true" else []
+
+
+def point_of(wildcards):
+    """The grid point of the wildcards, its values as the user typed them."""
+    return {
+        "lambda": wildcards.lam,
+        "tau": wildcards.tau,
+        "mode": wildcards.mode,
+        "freeze": wildcards.freeze,
+    }
+
+
+def spelled_values(key):
+    """Wildcard constraint: the values that one key of a grid point has, in either task."""
+    points = [point for task in MODALITY_TASKS for point in grid_points(config[task])]
+    return one_of(sorted({point[key] for point in points}))
+
+
+def modality_results(task, name):
+    """A file of every expert and of every grid point of a task, for every seed."""
+    folder = Path("results") / config["preset"] / task
+    section, seeds = config[task], config["seeds"]
+    experts = [
+        folder / "experts" / expert / f"seed{seed}" / name
+        for expert in section["experts"]
+        for seed in seeds
+    ]
+    points = [
+        folder / "dynamic" / point_path(point) / f"seed~{seed}" / name
+        for point in grid_points(section)
+        for seed in seeds
+    ]
+    return [str(path) for path in [*experts, *points]]
+
+
+def mosei_raw_files(wildcards):
+    """The raw pickle (and its sentences, where there are), or those expanded from the sample."""
+    folder = raw_dir("mosei")
+    if _is_compact(folder):
+        folder = Path("results") / wildcards.preset / "mosei" / "raw"
+        return [str(folder / name) for name in (MOSEI_RAW, MOSEI_SENTENCES)]
+    sentences = folder / MOSEI_SENTENCES
+    return [
+        raw_file("mosei", MOSEI_RAW)(wildcards),
+        *([str(sentences)] if sentences.exists() else []),
+    ]
+
+
+def mosei_sample_files(wildcards):
+    """The files of the embedded sentiment sample."""
+    return [str(raw_dir("mosei") / name) for name in COMPACT_FILES]
+
+
+def _is_compact(folder):
+    """Whether a folder holds the compact form of the sentiment sample, and not the raw form."""
+    compact = all((folder / name).exists() for name in COMPACT_FILES)
+    return compact and not (folder / MOSEI_RAW).exists()

@@ -1,0 +1,206 @@
+# MM-IMDB and CMU-MOSEI (task): prepared arrays to experts, the grid of dynamic models, and metrics.
+# Needs: results/{preset}/{task}/prepared/manifest.json with its arrays.
+# Makes: in results/{preset}/{task}/: experts/{expert}/seed{seed}/ (weights, history, training,
+#        metrics, predictions, and the stored outputs that frozen grid points share), madds/ and
+#        dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/ (the same files).
+# A path spells a point's values as the user typed them. Trainings keep their unfinished state in
+# results/{preset}/{task}/resume/, which is no output: Snakemake deletes those of a job that fails.
+
+
+rule count_expert_madds:
+    """Measure the multiply-adds of every configured expert and of the gate."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        script="workflow/scripts/count_expert_madds.py",
+        code=task_code_of("count_expert_madds"),
+        modules=modules_of,
+    output:
+        "results/{preset}/{task}/madds/experts.json",
+    log:
+        "logs/{preset}/{task}/count_expert_madds.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/count_expert_madds.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        " --out {output:q} --config {params.config:q} --log {log:q}"
+
+
+rule train_expert:
+    """Train one expert with one seed, by the task loss alone."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        script="workflow/scripts/train_expert.py",
+        code=task_code_of("train_expert"),
+        modules=modules_of,
+    output:
+        weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
+        history="results/{preset}/{task}/experts/{expert}/seed{seed}/history.csv",
+        training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
+    log:
+        "logs/{preset}/{task}/train_expert/{expert}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/train_expert/{expert}.seed{seed}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("train_expert")
+    resources:
+        mem_mb=mem_mb_of("train_expert"),
+        runtime=runtime_of("train_expert"),
+        gpu=gpus_of("train_expert"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.expert_training(config, wildcards.task, wildcards.expert)
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        " --prepared {input.prepared:q} --seed {wildcards.seed} --resume-dir"
+        " results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/seed{wildcards.seed}"
+        " --weights {output.weights:q} --history {output.history:q}"
+        " --training {output.training:q} --config {params.config:q} --log {log:q}"
+
+
+rule store_expert_outputs:
+    """Run a frozen expert once: all grid points train their gates on what it says."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
+        script="workflow/scripts/store_expert_outputs.py",
+        code=task_code_of("store_expert_outputs"),
+        modules=modules_of,
+    output:
+        train="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_train.npy",
+        validation="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_validation.npy",
+    log:
+        "logs/{preset}/{task}/store_expert_outputs/{expert}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/store_expert_outputs/{expert}.seed{seed}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("store_expert_outputs")
+    resources:
+        mem_mb=mem_mb_of("store_expert_outputs"),
+        runtime=runtime_of("store_expert_outputs"),
+        gpu=gpus_of("store_expert_outputs"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.stored_outputs(config, wildcards.task, wildcards.expert)
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        " --weights {input.weights:q} --train {output.train:q} --validation {output.validation:q}"
+        " --config {params.config:q} --log {log:q}"
+
+
+rule evaluate_expert:
+    """Run one expert over the test split: metrics and predictions."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
+        script="workflow/scripts/evaluate_expert.py",
+        code=task_code_of("evaluate_expert", evaluates=True),
+        modules=modules_of,
+    output:
+        metrics="results/{preset}/{task}/experts/{expert}/seed{seed}/metrics.json",
+        predictions="results/{preset}/{task}/experts/{expert}/seed{seed}/predictions.npz",
+    log:
+        "logs/{preset}/{task}/evaluate_expert/{expert}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/evaluate_expert/{expert}.seed{seed}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("evaluate_expert")
+    resources:
+        mem_mb=mem_mb_of("evaluate_expert"),
+        runtime=runtime_of("evaluate_expert"),
+        gpu=gpus_of("evaluate_expert"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.expert_evaluation(config, wildcards.task, wildcards.expert)
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        " --prepared {input.prepared:q} --weights {input.weights:q} --seed {wildcards.seed}"
+        " --metrics {output.metrics:q} --predictions {output.predictions:q}"
+        " --config {params.config:q} --log {log:q}"
+
+
+rule train_dynamic:
+    """Train one point of the grid with one seed: the gate over frozen experts, or all of them."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        experts=expert_files("weights.safetensors"),
+        stored_train=stored_files("outputs_train.npy"),
+        stored_validation=stored_files("outputs_validation.npy"),
+        script="workflow/scripts/train_dynamic.py",
+        code=task_code_of("train_dynamic"),
+        modules=dynamic_modules_of,
+    output:
+        weights="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/weights.safetensors",
+        history="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/history.csv",
+        training="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/training.json",
+    log:
+        "logs/{preset}/{task}/train_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/train_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("train_dynamic")
+    resources:
+        mem_mb=mem_mb_of("train_dynamic"),
+        runtime=runtime_of("train_dynamic"),
+        gpu=gpus_of("train_dynamic"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.dynamic_training(config, wildcards.task, point_of(wildcards))
+        ),
+        point=lambda wildcards: point_path(point_of(wildcards)),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --name dynmm/{params.point}"
+        " --prepared {input.prepared:q} --experts {input.experts:q}"
+        " --stored-train {input.stored_train:q} --stored-validation {input.stored_validation:q}"
+        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}"
+        "/resume/dynamic/{params.point}/seed~{wildcards.seed}"
+        " --weights {output.weights:q} --history {output.history:q}"
+        " --training {output.training:q} --config {params.config:q} --log {log:q}"
+
+
+rule evaluate_dynamic:
+    """Run one point over the test split, each sample on its expert: metrics and predictions."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        weights="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/weights.safetensors",
+        experts=expert_files("weights.safetensors"),
+        script="workflow/scripts/evaluate_dynamic.py",
+        code=task_code_of("evaluate_dynamic", evaluates=True),
+        modules=dynamic_modules_of,
+    output:
+        metrics="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/metrics.json",
+        predictions="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/predictions.npz",
+    log:
+        "logs/{preset}/{task}/evaluate_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/evaluate_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("evaluate_dynamic")
+    resources:
+        mem_mb=mem_mb_of("evaluate_dynamic"),
+        runtime=runtime_of("evaluate_dynamic"),
+        gpu=gpus_of("evaluate_dynamic"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.dynamic_evaluation(config, wildcards.task, point_of(wildcards))
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        " --weights {input.weights:q} --experts {input.experts:q} --seed {wildcards.seed}"
+        " --metrics {output.metrics:q} --predictions {output.predictions:q}"
+        " --config {params.config:q} --log {log:q}"

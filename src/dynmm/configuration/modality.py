@@ -1,0 +1,120 @@
+"""Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
+
+from dynmm.configuration.grid import KEYS, inference_mode, temperatures
+
+SELECT_ON = "validation"
+LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
+
+
+def expert_training(config, task, expert):
+    """What the training of an expert follows from, beside its data, seed and code.
+
+    Its own `training` block goes over the one that all experts of the task share.
+    """
+    section = config[task]
+    own = section["experts"][expert]
+    return {
+        "expert": _settings(own),
+        "training": {**section["training"], **own.get("training", {}), **_loading(section)},
+    }
+
+
+def stored_outputs(config, task, expert):
+    """What an expert's stored outputs follow from, beside its weights, data and code."""
+    section = config[task]
+    return {"expert": _settings(section["experts"][expert]), "evaluation": _evaluation(section)}
+
+
+def expert_evaluation(config, task, expert):
+    """What the evaluation of an expert follows from, beside its weights, data and code."""
+    return {**stored_outputs(config, task, expert), **_described(config, task)}
+
+
+def dynamic_training(config, task, point):
+    """What the training of a grid point follows from, beside its data, experts, seed and code.
+
+    Args:
+        config, task: the whole configuration, and the task's name.
+        point: lambda, tau, mode and freeze as texts (`grid.grid_points`).
+    """
+    section = config[task]
+    shared = {k: v for k, v in section["dynamic"].items() if k not in ("experts", "gate")}
+    return {
+        **_networks(section),
+        "training": {
+            **shared,
+            "resource_weight": float(point["lambda"]),
+            "temperature": list(temperatures(point["tau"])),
+            "mode": point["mode"],
+            "inference": inference_mode(point),
+            "freeze": frozen(point),
+            **_loading(section),
+        },
+    }
+
+
+def dynamic_evaluation(config, task, point):
+    """What the evaluation of a grid point follows from, beside its weights, data and code."""
+    section = config[task]
+    return {
+        **_networks(section),
+        "evaluation": _evaluation(section),
+        "point": {key: point[key] for key in KEYS},
+        "freeze": frozen(point),
+        "inference": inference_mode(point),
+        "temperature": temperatures(point["tau"])[1],
+        **_described(config, task),
+    }
+
+
+def madds(config, task):
+    """What the multiply-adds of a task's networks follow from, beside the sizes of its data."""
+    section = config[task]
+    return {
+        "experts": [_named(section, name) for name in section["experts"]],
+        "gate": section["dynamic"]["gate"],
+        "gate_experts": len(section["dynamic"]["experts"]),
+    }
+
+
+def frozen(point):
+    """Whether a point keeps its experts as they are."""
+    return point["freeze"] == "true"
+
+
+def added_modules(settings):
+    """Python files that experts or gates name, which register classes outside the package."""
+    return list(dict.fromkeys(entry["module"] for entry in settings if "module" in entry))
+
+
+def _networks(section):
+    return {
+        "experts": [_named(section, name) for name in section["dynamic"]["experts"]],
+        "gate": section["dynamic"]["gate"],
+    }
+
+
+def _named(section, expert):
+    return {"name": expert, **_settings(section["experts"][expert])}
+
+
+def _settings(entry):
+    return {key: value for key, value in entry.items() if key != "training"}
+
+
+def _evaluation(section):
+    return {**section["evaluation"], **_loading(section)}
+
+
+def _loading(section):
+    return {key: section[key] for key in LOADING_KEYS if key in section}
+
+
+def _described(config, task):
+    data = config["data"][task]
+    return {
+        "preset": config["preset"],
+        "content": data["content"],
+        "paper_data": data["paper_data"],
+        "select_on": SELECT_ON,
+    }

@@ -1,0 +1,50 @@
+"""What a schema cannot say of the configuration of MM-IMDB and CMU-MOSEI."""
+
+from dynmm.configuration.grid import grid_points, spelled, temperatures
+from dynmm.errors import InputError
+
+
+def check_modality(section, key):
+    """Refuse experts under the gate that are not configured, and values of the grid given twice.
+
+    Args:
+        section: the task's section of a configuration that fits the schema.
+        key: the section's name.
+
+    Raises:
+        InputError: names the key's path, what was found and what is allowed.
+    """
+    for place, expert in enumerate(section["dynamic"]["experts"]):
+        if expert not in section["experts"]:
+            expected = f"one of {', '.join(section['experts'])}"
+            raise refused(f"{key}.dynamic.experts.{place}", expert, expected)
+    for word, values in section["grid"].items():
+        _check_different(values, f"{key}.grid.{word}")
+    for point in grid_points(section):
+        try:
+            temperatures(point["tau"])
+        except ValueError:
+            raise refused(f"{key}: tau", point["tau"], "above 0, as 1 or 1..0.001") from None
+
+
+def refused(key, found, expected, fix=None):
+    """The InputError of a bad configuration."""
+    return InputError("bad configuration", key=key, found=found, expected=expected, fix=fix)
+
+
+def _check_different(values, key):
+    seen = {}
+    for value in values:
+        text = spelled(value)
+        same = _number(text)
+        if same in seen:
+            expected = "values that differ as numbers: each names a folder of its own"
+            raise refused(key, f"{seen[same]} and {text}", expected)
+        seen[same] = text
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
