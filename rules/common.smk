@@ -137,6 +137,13 @@ def raw_file(task, name):
     return path_of
 
 
+def paper_label(wildcards):
+    """Report label of a table or figure: its number in the paper, or its name where it has none."""
+    name = wildcards.get("table", None) or wildcards.figure
+    number = re.fullmatch(r"(table|figure)(\d\w*)", name)
+    return {"paper": f"{number[1].title()} {number[2]}" if number else name.replace("_", " ")}
+
+
 def segmentation_weights(wildcards):
     """Weights of a run: those trained here, or the released file that config names."""
     run = config["nyuv2"]["runs"][wildcards.run]

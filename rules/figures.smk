@@ -14,7 +14,12 @@ rule plot_history:
         code=code_of("plot_history"),
     output:
         pdf="reports/nyuv2_history.pdf",
-        png="reports/nyuv2_history.png",
+        png=report(
+            "reports/nyuv2_history.png",
+            caption="../reports/captions/history.rst",
+            category="Figures",
+            labels={"paper": "training on NYU Depth V2"},
+        ),
     log:
         "logs/plot_history/nyuv2.log",
     benchmark:

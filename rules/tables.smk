@@ -11,7 +11,12 @@ rule tabulate_segmentation:
         script="workflow/scripts/tabulate_segmentation.py",
         code=code_of("tabulate_segmentation"),
     output:
-        csv="reports/{table}.csv",
+        csv=report(
+            "reports/{table}.csv",
+            caption="../reports/captions/segmentation_table.rst",
+            category="Tables",
+            labels=paper_label,
+        ),
         md="reports/{table}.md",
         tex="reports/{table}.tex",
     log:
