@@ -18,6 +18,7 @@ include: "rules/modality_data.smk"
 include: "rules/modality_models.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/modality_reports.smk"
 
 
 wildcard_constraints:
@@ -48,14 +49,16 @@ rule nyuv2:
 rule mmimdb:
     """Tables and figures of MM-IMDB."""
     input:
-        modality_results("mmimdb", "metrics.json"),
+        "reports/table1.csv",
+        expand("reports/{figure}.pdf", figure=["figure4a", "figure4b"]),
         expand("results/{preset}/mmimdb/madds/experts.json", preset=config["preset"]),
 
 
 rule mosei:
     """Tables and figures of CMU-MOSEI."""
     input:
-        modality_results("mosei", "metrics.json"),
+        "reports/table2.csv",
+        expand("reports/{figure}.pdf", figure=["figure5", "mosei_tradeoff"]),
         expand("results/{preset}/mosei/madds/experts.json", preset=config["preset"]),
 
 

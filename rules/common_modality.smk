@@ -4,7 +4,7 @@
 
 import itertools
 
-from dynmm.configuration import modality
+from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
 
 MODALITY_TASKS = ("mmimdb", "mosei")

@@ -1,0 +1,113 @@
+# MM-IMDB and CMU-MOSEI: metrics and predictions of the preset in config as tables and figures.
+# Needs: results/{preset}/{mmimdb,mosei}/: metrics.json and predictions.npz of experts and grid
+#        points; resources/paper.yaml; for Figure 5 the prepared data, which holds the sentences.
+# Makes: reports/table1 and table2 (.csv, .md, .tex), figure4a, figure4b, figure5 and
+#        mosei_tradeoff (.pdf, .png) of the preset last asked for.
+
+
+rule tabulate_modality:
+    """Write Table 1 or 2 as CSV, Markdown and LaTeX."""
+    input:
+        paper="resources/paper.yaml",
+        metrics=lambda wildcards: modality_results(
+            modality_reports.TABLES[wildcards.table], "metrics.json"
+        ),
+        script="workflow/scripts/tabulate_modality.py",
+        code=code_of("tabulate_modality"),
+    output:
+        csv=report(
+            "reports/{table}.csv",
+            caption="../reports/captions/modality_table.rst",
+            category="Tables",
+            labels=paper_label,
+        ),
+        md="reports/{table}.md",
+        tex="reports/{table}.tex",
+    log:
+        "logs/tabulate_modality/{table}.log",
+    benchmark:
+        "logs/benchmarks/tabulate_modality/{table}.tsv"
+    wildcard_constraints:
+        table=one_of(modality_reports.TABLES),
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=lambda wildcards: as_json(modality_reports.table(config, wildcards.table)),
+    shell:
+        "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
+        " --metrics {input.metrics:q} --out {output.csv:q}"
+        " --config {params.config:q} --log {log:q}"
+
+
+rule plot_tradeoff:
+    """Draw scores against multiply-adds and expert shares against lambda."""
+    input:
+        metrics=lambda wildcards: modality_results(
+            modality_reports.TRADEOFFS[wildcards.figure][0], "metrics.json"
+        ),
+        script="workflow/scripts/plot_tradeoff.py",
+        code=code_of("plot_tradeoff"),
+    output:
+        pdf="reports/{figure}.pdf",
+        png=report(
+            "reports/{figure}.png",
+            caption="../reports/captions/tradeoff.rst",
+            category="Figures",
+            labels=paper_label,
+        ),
+    log:
+        "logs/plot_tradeoff/{figure}.log",
+    benchmark:
+        "logs/benchmarks/plot_tradeoff/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(modality_reports.TRADEOFFS),
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=lambda wildcards: as_json(modality_reports.tradeoff(config, wildcards.figure)),
+    shell:
+        "python {input.script:q} --metrics {input.metrics:q} --out {output.pdf:q}"
+        " --png {output.png:q} --config {params.config:q} --log {log:q}"
+
+
+rule plot_sentences:
+    """Draw the sentences of one review, coloured by the path that each took."""
+    input:
+        paper="resources/paper.yaml",
+        metrics=modality_results("mosei", "metrics.json"),
+        predictions=modality_results("mosei", "predictions.npz"),
+        prepared=f"results/{config['preset']}/mosei/prepared/manifest.json",
+        script="workflow/scripts/plot_sentences.py",
+        code=code_of("plot_sentences"),
+    output:
+        pdf="reports/figure5.pdf",
+        png=report(
+            "reports/figure5.png",
+            caption="../reports/captions/figure5.rst",
+            category="Figures",
+            labels={"paper": "Figure 5"},
+        ),
+    log:
+        "logs/plot_sentences/figure5.log",
+    benchmark:
+        "logs/benchmarks/plot_sentences/figure5.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(modality_reports.sentences(config)),
+    shell:
+        "python {input.script:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --predictions {input.predictions:q} --manifest {input.prepared:q}"
+        " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
