@@ -60,7 +60,7 @@ def run_split(model, kind, batches, original_labels, device, *, random_seed=None
         seconds += time.perf_counter() - started
         for position, index in enumerate(batch["index"].tolist()):
             labels = original_labels(index)
-            prediction = _at_size(logits[position], labels.shape)
+            prediction = at_size(logits[position], labels.shape)
             confusion = confusion_matrix(labels, prediction, logits.shape[1])
             total = confusion if total is None else total + confusion
             if per_sample:
@@ -86,7 +86,7 @@ def run_network(model, kind, rgb, depth, paths=None):
     return model(rgb if kind == "rgb" else depth), None
 
 
-def _at_size(logits, size):
+def at_size(logits, size):
     """Predicted class of each pixel of one sample at `size`, (H0, W0) int64 on the CPU."""
     if tuple(logits.shape[-2:]) != tuple(size):
         logits = F.interpolate(logits[None], size=tuple(size), mode="bilinear", align_corners=False)

@@ -1,0 +1,102 @@
+"""Noise sweeps: clean predictions are computed once, noisy ones alone level by level.
+
+A plain loop predicts the whole split for every level, setting and run. Where the noise rule leaves
+a batch clean its prediction is the clean one: two thirds of the batches with one noisy modality,
+one third with two, all at level 0.
+"""
+
+import logging
+
+import numpy as np
+
+from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
+
+log = logging.getLogger("dynmm.evaluation")
+
+
+class NoisyInputs:
+    """Adds the noise of one run to the batches of its noisy units, which come in order.
+
+    Args:
+        units: (positions, modality) of each noisy unit; a batch holds one unit or several.
+        level: of the noise, see `GaussianNoise.add`.
+        run: number of the run.
+    """
+
+    def __init__(self, units, level, run):
+        self.positions = np.concatenate([np.asarray(positions) for positions, _ in units])
+        self.level, self._noise, self._units = level, GaussianNoise(run), iter(units)
+
+    def corrupt(self, inputs, size, valid=None):
+        """Add noise, in place, to the next `size` rows.
+
+        Args:
+            inputs: modality -> tensor (size, ...).
+            size: rows of the batch.
+            valid: see `GaussianNoise.add`.
+        """
+        start = 0
+        while start < size:
+            positions, modality = next(self._units)
+            rows = slice(start, start + len(positions))
+            steps = None if valid is None else valid[rows]
+            inputs[modality][rows] = self._noise.add(inputs[modality][rows], self.level, steps)
+            start = rows.stop
+
+
+def noisy_results(clean, units, modalities, level, run, predict):
+    """Results of every sample in one run at one level, predicting only what is noisy.
+
+    Args:
+        clean: dict of arrays, one row a sample.
+        units: positions of each unit of the noise, see `noise.split_units`.
+        modalities: those that the setting makes noisy.
+        level, run: see `NoisyInputs`.
+        predict: function of `NoisyInputs` that gives the same arrays for its positions.
+
+    Returns:
+        Dict of arrays as `clean`, and the share of noisy samples.
+    """
+    drawn = noisy_modalities(modalities, run, len(units))
+    noisy = [(positions, name) for positions, name in zip(units, drawn, strict=True) if name]
+    samples = sum(len(positions) for positions in units)
+    share = sum(len(positions) for positions, _ in noisy) / samples
+    if not noisy or level == 0:
+        return clean, share
+    inputs = NoisyInputs(noisy, level, run)
+    found = predict(inputs)
+    results = {name: array.copy() for name, array in clean.items()}
+    for name, array in found.items():
+        results[name][inputs.positions] = array
+    return results, share
+
+
+def sweep(directory, setting, modalities, units, levels, runs, samples, score):
+    """One setting of one model over levels and runs, going on from what the directory holds.
+
+    Args:
+        directory: `SweepDirectory`.
+        setting: its name.
+        modalities: those that the setting makes noisy.
+        units: see `noisy_results`.
+        levels: of the noise.
+        runs: how many; each has a seed of its own, its number.
+        samples: has `clean()` and `noisy(NoisyInputs)`, dicts of arrays with one row a sample.
+        score: function of such a dict that gives a dict of numbers.
+
+    Returns:
+        List of dicts: level, run, noisy_share and the numbers of `score`.
+    """
+    rows = []
+    for level in levels:
+        done = directory.runs(setting, level)
+        missing = [run for run in range(runs) if run not in done]
+        if missing:
+            clean = directory.clean(samples.clean)
+            for run in missing:
+                results, share = noisy_results(clean, units, modalities, level, run, samples.noisy)
+                done[run] = {"noisy_share": share, **score(results)}
+            directory.store(setting, level, done)
+        log.info("%s: level %g, %d of %d runs computed", setting, level, len(missing), runs)
+        rows += [{"level": float(level), "run": run, **done[run]} for run in range(runs)]
+    return rows

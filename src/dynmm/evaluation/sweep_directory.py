@@ -1,0 +1,66 @@
+"""The private directory in which the noise sweeps of one model keep what they computed."""
+
+import contextlib
+import fcntl
+from pathlib import Path
+
+import numpy as np
+
+from dynmm.files import atomic_path, read_json, write_json
+
+CLEAN, LOCK, RECORD = "clean.npz", "lock", "provenance.json"
+
+
+class SweepDirectory:
+    """Clean predictions and finished levels of one model, kept under its fingerprint.
+
+    As with a training's state, this is no declared output of the workflow, which deletes those
+    before a job starts. The fingerprint leaves out settings, levels and runs: sweeps over other
+    ones go on from what is there. It may be removed by hand at any time.
+
+    Args:
+        root: folder of this model and seed; everything lies in a subfolder named by the fingerprint.
+        fingerprint: hex digest of configuration, code, data, weights and versions.
+        record: the provenance record behind the fingerprint, written beside the results.
+    """
+
+    def __init__(self, root, fingerprint, record):
+        self.path = Path(root) / fingerprint[:16]
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / RECORD, record)
+
+    def clean(self, compute):
+        """The clean predictions; whoever comes first computes them, others wait for that.
+
+        Args:
+            compute: function without arguments that gives a dict of arrays, one row a sample.
+
+        Returns:
+            Dict of arrays.
+        """
+        path = self.path / CLEAN
+        with self._locked():
+            if not path.exists():
+                with atomic_path(path) as temporary, open(temporary, "wb") as file:
+                    np.savez_compressed(file, **compute())
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def runs(self, setting, level):
+        """What is stored of one level: run -> dict of numbers."""
+        path = self._level(setting, level)
+        return {int(run): row for run, row in read_json(path).items()} if path.exists() else {}
+
+    def store(self, setting, level, runs):
+        """Keep the results of one level: run -> dict of numbers."""
+        write_json(self._level(setting, level), runs)
+
+    def _level(self, setting, level):
+        return self.path / setting / f"level~{float(level)!r}.json"
+
+    @contextlib.contextmanager
+    def _locked(self):
+        # the kernel gives the lock back after any kind of end
+        with open(self.path / LOCK, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,72 @@
+"""Sweep noise over the test split under one segmentation network: one row a level and run."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.evaluation.noise_sweep import sweep
+from dynmm.evaluation.segmentation_noise import SETTINGS, NoisyFrames, noise_scores
+from dynmm.evaluation.sweep_directory import SweepDirectory
+from dynmm.files import atomic_path, read_json
+from dynmm.models.trained import load_segmentation
+from dynmm.provenance import fingerprint, provenance
+
+SWEPT = ("levels", "runs")  # more of them leave what is computed already as it is
+
+
+def main(arguments):
+    """Compute what the resume directory lacks, then publish all levels and runs."""
+    config = arguments.config
+    noise, kind = config["noise"], config["model"]
+    kept = {key: value for key, value in noise.items() if key not in SWEPT}
+    inputs = {name: getattr(arguments, name) for name in ("prepared", "weights", "madds")}
+    record = provenance(__file__, {**config, "noise": kept}, inputs, arguments.seed)
+    manifest, device = read_json(arguments.prepared), acquire_device()
+    mode = config["prepare"]["depth"]
+    frames = NoisyFrames(
+        lambda: load_segmentation(
+            kind, config["network"], len(manifest["class_names"]), arguments.weights, device
+        ),
+        kind,
+        arguments.prepared.parent,
+        (config["network"]["height"], config["network"]["width"]),
+        {"depth_mode": mode, **manifest["depth_statistics"][mode]},
+        noise["batch_size"],
+        device,
+    )
+    depth_madds = read_json(arguments.madds)["madds"]["complete"]["depth_encoder"]
+    rows = sweep(
+        SweepDirectory(arguments.resume_dir, fingerprint(record), record),
+        arguments.setting,
+        SETTINGS[arguments.setting],
+        frames.units(noise["per"]),
+        noise["levels"],
+        noise["runs"],
+        frames,
+        lambda results: noise_scores(results, depth_madds),
+    )
+    names = {"model": arguments.run, "seed": arguments.seed, "setting": arguments.setting}
+    with atomic_path(arguments.out) as path:
+        pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--run", required=True, help="name of the model in the config")
+    parser.add_argument("--setting", choices=SETTINGS, required=True, help="what is made noisy")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help=".safetensors, or released .pth"
+    )
+    parser.add_argument("--madds", type=Path, required=True, help="counts of this kind of network")
+    parser.add_argument("--seed", type=int, required=True, help="of the training")
+    parser.add_argument("--resume-dir", type=Path, required=True, help="keeps finished levels")
+    parser.add_argument("--out", type=Path, required=True, help="output, .csv")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())

@@ -1,0 +1,62 @@
+"""Predict single frames, clean and noisy, with the static and the dynamic network (Figure 7)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dynmm import program
+from dynmm.data.segmentation_frames import SegmentationFrames
+from dynmm.device import acquire_device
+from dynmm.evaluation.frame_predictions import FramePredictions, most_different, positions_of
+from dynmm.files import atomic_path, read_json
+from dynmm.models.trained import load_segmentation
+
+
+def main(arguments):
+    """Predict the frames that config lists, or find those on which the networks differ most."""
+    config, device = arguments.config, acquire_device()
+    manifest = read_json(arguments.prepared)
+    frames = SegmentationFrames(arguments.prepared.parent, "test")
+    kinds = [config["models"][name] for name in ("static", "dynamic")]
+    weights = [arguments.static, arguments.dynamic]
+    mode, network = config["prepare"]["depth"], config["network"]
+    predictions = FramePredictions(
+        [
+            load_segmentation(kind, network, len(manifest["class_names"]), path, device)
+            for kind, path in zip(kinds, weights, strict=True)
+        ],
+        kinds,
+        frames,
+        noisy=config["noisy"],
+        level=config["level"],
+        size=(network["height"], network["width"]),
+        depth={"depth_mode": mode, **manifest["depth_statistics"][mode]},
+        batch_size=config["batch_size"],
+        device=device,
+    )
+    wanted = config["frames"]
+    if isinstance(wanted, int):
+        positions = most_different(predictions.accuracies(), wanted)
+    else:
+        positions = positions_of(frames, wanted)
+    with atomic_path(arguments.out) as path, open(path, "wb") as file:
+        np.savez_compressed(
+            file,
+            **predictions.pictures(positions),
+            level=config["level"],
+            class_name=np.array(manifest["class_names"]),
+        )
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--static", type=Path, required=True, help="weights of the static network")
+    parser.add_argument("--dynamic", type=Path, required=True, help="weights of the dynamic one")
+    parser.add_argument("--out", type=Path, required=True, help="output, .npz")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())
