@@ -136,3 +136,18 @@ def test_weights_of_another_kind_of_network_are_refused(tmp_path):
     save_weights(build_segmentation("static", SMALL), tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match=r"missing entries.*gate_layer\.conv\.0\.weight"):
         load_weights(build_segmentation("dynamic", SMALL), tmp_path / "weights.safetensors")
+
+
+def test_a_dynamic_network_starts_from_a_static_one_but_not_the_other_way(tmp_path):
+    static, dynamic = (build_segmentation(kind, SMALL) for kind in ("static", "dynamic"))
+    save_weights(static, tmp_path / "static.safetensors")
+    gate = {k: v.clone() for k, v in dynamic.state_dict().items() if k.startswith("gate_layer.")}
+    with pytest.raises(InputError, match="missing entries"):
+        load_weights(dynamic, tmp_path / "static.safetensors")
+    load_weights(dynamic, tmp_path / "static.safetensors", optional=("gate_layer.",))
+    for name, tensor in dynamic.state_dict().items():
+        expected = gate[name] if name in gate else static.state_dict()[name]
+        assert torch.equal(tensor, expected), name
+    save_weights(dynamic, tmp_path / "dynamic.safetensors")
+    with pytest.raises(InputError, match="unexpected entries"):
+        load_weights(static, tmp_path / "dynamic.safetensors", optional=("gate_layer.",))

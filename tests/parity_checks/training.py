@@ -1,9 +1,9 @@
 """Parity of losses and scores with the authors' code."""
 
-import fixture_rules as rules
 import numpy as np
 import torch
 
+import fixture_rules as rules
 from dynmm.evaluation.segmentation_scores import confusion_matrix, segmentation_scores
 from dynmm.training.losses import multi_scale_cross_entropy
 

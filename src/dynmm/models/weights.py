@@ -27,8 +27,14 @@ def save_weights(model, path):
         )
 
 
-def load_weights(model, path):
+def load_weights(model, path, *, optional=()):
     """Fill a module from a `.safetensors` file; returns the module.
+
+    Args:
+        model: the module to fill.
+        path: the file.
+        optional: parts of names that the file may lack, such as "gate_layer." where a dynamic
+            network starts from a static one; those entries stay as they are.
 
     Raises:
         InputError: if the file is not there or broken, or if its keys and shapes are not exactly
@@ -42,7 +48,7 @@ def load_weights(model, path):
         raise InputError(
             "not a readable .safetensors file", file=path, found=error, fix="Train the run again."
         ) from None
-    return fill(model, tensors, path)
+    return fill(model, tensors, path, optional=optional)
 
 
 def load_released(model, path):
@@ -102,14 +108,16 @@ def fill(module, tensors, file, *, optional=()):
         module: the module to fill.
         tensors: {name: tensor}.
         file: where they came from, for the message.
-        optional: suffixes of names that the tensors may lack.
+        optional: parts of names that the tensors may lack.
 
     Raises:
         InputError: naming the first missing, unexpected or wrongly shaped keys; the module is
             then unchanged.
     """
     state = module.state_dict()
-    missing = [key for key in state if key not in tensors and not key.endswith(tuple(optional))]
+    missing = [
+        key for key in state if key not in tensors and not any(part in key for part in optional)
+    ]
     unexpected = [key for key in tensors if key not in state]
     common = [key for key in state if key in tensors]
     misshapen = [key for key in common if tensors[key].shape != state[key].shape]

@@ -9,7 +9,7 @@ from dynmm.data.segmentation_loading import evaluation_batches, training_batches
 from dynmm.files import read_json
 from dynmm.models.build import build_segmentation
 from dynmm.models.path_costs import path_madds
-from dynmm.models.weights import load_weights
+from dynmm.models.weights import load_released, load_weights
 from dynmm.training.loop import LoopSettings
 from dynmm.training.segmentation import SegmentationTask
 from dynmm.training.trained_run import run_to_end
@@ -48,9 +48,10 @@ def train_run(name, config, manifest_path, init_path, seed, device, directory):
 def _task(name, config, manifest_path, init_path, seed, device):
     manifest, training = read_json(manifest_path), config["training"]
     torch.manual_seed(seed)
-    model = build_segmentation(training["model"], config["network"], len(manifest["class_names"]))
+    network = {**config["network"], **({"pretrained": "none"} if init_path else {})}
+    model = build_segmentation(training["model"], network, len(manifest["class_names"]))
     if init_path:
-        load_weights(model, init_path)
+        _start_from(model, Path(init_path))
     train, validation = _samples(manifest_path, manifest, training)
     size = (config["network"]["height"], config["network"]["width"])
     loading = {key: training[key] for key in ("batch_size", "workers", "pin_memory")}
@@ -80,6 +81,14 @@ def _task(name, config, manifest_path, init_path, seed, device):
         validation_labels=validation.labels,
         device=device,
     )
+
+
+def _start_from(model, path):
+    """Weights of an earlier run or released ones; a static network has none for the gate."""
+    if path.suffix == ".pth":
+        load_released(model, path)
+    else:
+        load_weights(model, path, optional=("gate_layer.",))
 
 
 def _samples(manifest_path, manifest, training):
