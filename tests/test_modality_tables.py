@@ -83,7 +83,7 @@ def test_dynmm_rows_take_the_nearest_share_by_default(paths):
     chosen = {"DynMM-a": "1e-1", "DynMM-b": "1e-2", "DynMM-c": "1e-3", "DynMM-d (soft gates)": "0"}
     assert dict(frame.loc[list(chosen), "lambda"]) == chosen
     assert frame.loc["DynMM-a", "e2_share_pct"] == pytest.approx(9)
-    assert frame.loc["DynMM-a", "e2_share_wanted"] == 0.036
+    assert frame.loc["DynMM-a", "share_wanted"] == 0.036
     assert frame.loc["DynMM-c", "macro_f1"] == pytest.approx(52)
     assert frame.loc["DynMM-b", "madds_m"] == pytest.approx(0.5 + 0.41 * 1 + 0.59 * 10)
     soft = frame.loc["DynMM-d (soft gates)"]
@@ -107,7 +107,7 @@ def test_lambda_and_share_are_printed_as_typed(paths, tmp_path):
 def test_config_names_other_points(paths):
     frame = rows(paths, points={"dynmm_a": {"lambda": 0.01}, "dynmm_b": {"share": 1.0}})
     assert frame.loc["DynMM-a", "lambda"] == "1e-2", "numbers are compared as numbers"
-    assert pd.isna(frame.loc["DynMM-a", "e2_share_wanted"])
+    assert pd.isna(frame.loc["DynMM-a", "share_wanted"])
     assert frame.loc["DynMM-b", "lambda"] == "0"
     assert frame.loc["DynMM-b", "mode"] == "straight_through"
 
@@ -172,6 +172,15 @@ def test_table_2_has_both_accuracies_and_the_gru_forms(tmp_path):
     assert late["madds_m_true_lengths"] == pytest.approx(25)
     assert late["madds_m_true_lengths_per_module"] == pytest.approx(12.5)
     assert list(frame["lambda"][-3:]) == ["0.1", "0.01", "0.001"]
+
+
+def test_three_experts_under_the_gate(tmp_path):
+    """The share that tables and rows go by is that of the last, and is named so."""
+    shares = {"image": 0.2, "text": 0.7, "late_fusion": 0.1}
+    path = write_dynamic(tmp_path, "mmimdb", 0, 0.1, f1(0.4), more={"expert_shares": shares})
+    frame = rows([path])
+    assert frame.loc["DynMM-a", "e3_share_pct"] == pytest.approx(10)
+    assert frame.loc["DynMM-a", "experts"] == "image, text, late_fusion"
 
 
 def test_an_undefined_score_stays_empty(tmp_path):

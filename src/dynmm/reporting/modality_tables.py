@@ -47,8 +47,9 @@ def build_modality_table(name, paper, records, config):
             `grid_points.choose_point`; `paper_data` (optional): whether the data is the paper's.
 
     Returns:
-        `tables.Table`: the paper's experts, further experts, the paper's DynMM rows. Columns beside
-        the metrics: settings of the point, the share wanted of E2 (`e2_share_wanted`, a fraction).
+        `tables.Table`: the paper's experts, further experts, the paper's DynMM rows. Beside the
+        metrics: the share of the last expert (`e2_share_pct` with two), the settings of the point,
+        and the share that the row asked for (`share_wanted`, a fraction).
 
     Raises:
         InputError: records of another task, a row that no point or several points fit, an unknown
@@ -72,7 +73,7 @@ def build_modality_table(name, paper, records, config):
             *map(_score, SCORES[name]),
             _millions("madds_m", "complete"),
             *map(_score, MORE_SCORES[name]),
-            Metric("e2_share_pct", "samples to E2 (%)", 1, _e2_share, scale=100),
+            _share_metric(points),
         ],
         caption=f"Table {name.removeprefix('table')}. {block['caption']} (complete MAdds count)",
         paper_name=paper["data_sets"][block["task"]]["name"],
@@ -120,7 +121,7 @@ def _dynamic_row(row, points, wanted):
         "run": "dynmm",
         **{name: point.settings[name] for name in KEYS},
         "experts": ", ".join(point.experts),
-        "e2_share_wanted": wanted.get("share"),
+        "share_wanted": wanted.get("share"),
     }
     modality = point.records[0].get("modality", row["modality"])
     return Row(row["method"], modality, point.records, published_values(row), extra)
@@ -156,7 +157,12 @@ def _seconds():
     return Metric("seconds_per_1000_samples", "", 3, measured)
 
 
-def _e2_share(record):
-    """The share of the last expert; None for an expert by itself."""
-    shares = record.get("expert_shares")
-    return share(record, list(shares)[-1]) if shares else None
+def _share_metric(points):
+    """The share of the last expert under the gate (E2 in the paper), for dynamic models alone."""
+    last = len(points[0].experts) if points else 2
+
+    def value(record):
+        shares = record.get("expert_shares")
+        return share(record, list(shares)[-1]) if shares else None
+
+    return Metric(f"e{last}_share_pct", f"samples to E{last} (%)", 1, value, scale=100)
