@@ -21,7 +21,7 @@ PROGRAM = Path(toy_training.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def _wait_for(condition, seconds=60):
+def _wait_for(condition, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "timed out"

@@ -96,6 +96,8 @@ def fit(task, directory, settings):
         task.model.eval()
         row.update(score_name=task.score_name, score=float(task.score(epoch)))
         row["seconds"] = time.perf_counter() - started
+        if torch.cuda.is_available():
+            row["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
         if task.scheduler is not None:
             task.scheduler.step()
         if _better(row["score"], progress.best_score, task.higher_is_better):
