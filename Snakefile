@@ -16,6 +16,7 @@ include: "rules/nyuv2_data.smk"
 include: "rules/nyuv2_models.smk"
 include: "rules/modality_data.smk"
 include: "rules/modality_models.smk"
+include: "rules/robustness.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/modality_reports.smk"
@@ -37,6 +38,7 @@ localrules:
     nyuv2,
     mmimdb,
     mosei,
+    robustness,
 
 
 rule nyuv2:
@@ -62,6 +64,12 @@ rule mosei:
         expand("results/{preset}/mosei/madds/experts.json", preset=config["preset"]),
 
 
+rule robustness:
+    """Noise sweeps of the trained models, and what they look like on single frames."""
+    input:
+        expand("reports/{figure}.pdf", figure=["figure6", "figure7"]),
+
+
 rule all:
     """Every table and figure of the preset in config."""
     default_target: True
@@ -69,6 +77,7 @@ rule all:
         rules.nyuv2.input,
         rules.mmimdb.input,
         rules.mosei.input,
+        rules.robustness.input,
 
 
 onstart:

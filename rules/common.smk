@@ -16,7 +16,7 @@ SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
 from dynmm.code_closure import code_closure
-from dynmm.configuration import segmentation
+from dynmm.configuration import robustness, segmentation
 from dynmm.configuration.runs import run_seeds, trained_runs
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
@@ -146,10 +146,14 @@ def paper_label(wildcards):
 
 def segmentation_weights(wildcards):
     """Weights of a run: those trained here, or the released file that config names."""
-    run = config["nyuv2"]["runs"][wildcards.run]
-    if "weights" in run:
-        return run["weights"]
-    return "results/{preset}/nyuv2/models/{run}/seed{seed}/weights.safetensors"
+    return weights_of_run(wildcards.run, wildcards.seed)
+
+
+def weights_of_run(run, seed):
+    """As `segmentation_weights`, of the preset in config."""
+    weights = config["nyuv2"]["runs"][run].get("weights")
+    folder = Path("results") / config["preset"] / "nyuv2" / "models" / run / f"seed{seed}"
+    return weights or str(folder / "weights.safetensors")
 
 
 def init_weights(wildcards):
@@ -176,6 +180,15 @@ def segmentation_results(pattern, runs=None):
         str(folder / pattern.format(run=run, seed=seed))
         for run, seed in run_seeds(config, "nyuv2")
         if runs is None or run in runs
+    ]
+
+
+def noise_sweeps():
+    """The noise sweeps of NYU Depth V2: every model, seed and setting."""
+    folder = Path("results") / config["preset"] / "nyuv2" / "noise"
+    return [
+        str(folder / run / f"seed{seed}" / f"{setting}.csv")
+        for run, seed, setting in robustness.noise_jobs(config)
     ]
 
 

@@ -213,8 +213,8 @@ def test_noise_per_sample_falls_on_single_samples(frames, network, prepared, tmp
 
 
 def test_units_follow_the_batches():
-    assert split_units([2, 2, 1], "batch") == [range(0, 2), range(2, 4), range(4, 5)]
-    assert split_units([2, 1], "sample") == [range(0, 1), range(1, 2), range(2, 3)]
+    assert split_units([2, 2, 1], "batch") == [range(2), range(2, 4), range(4, 5)]
+    assert split_units([2, 1], "sample") == [range(1), range(1, 2), range(2, 3)]
 
 
 def test_padding_stays_clean_and_has_no_part_in_the_level():

@@ -6,6 +6,7 @@ import math
 import jsonschema
 
 from dynmm.configuration.modality_validation import check_modality, refused
+from dynmm.configuration.robustness_validation import check_robustness
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -28,6 +29,7 @@ def validate(config, schema):
         raise _explain(min(errors, key=_rank))
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
+    check_robustness(config["nyuv2"])
     for task in ("mmimdb", "mosei"):
         check_modality(config[task], task)
 

@@ -1,4 +1,4 @@
-"""The noise of the paper's robustness study (Fig. 6), draw for draw as in the authors' `eval.py`."""
+"""The noise of the robustness study (paper, Fig. 6), draw for draw as the authors' `eval.py`."""
 
 import random
 

@@ -59,10 +59,9 @@ def noisy_results(clean, units, modalities, level, run, predict):
     """
     drawn = noisy_modalities(modalities, run, len(units))
     noisy = [(positions, name) for positions, name in zip(units, drawn, strict=True) if name]
-    samples = sum(len(positions) for positions in units)
-    share = sum(len(positions) for positions, _ in noisy) / samples
     if not noisy or level == 0:
-        return clean, share
+        return clean, 0.0
+    share = sum(len(positions) for positions, _ in noisy) / sum(map(len, units))
     inputs = NoisyInputs(noisy, level, run)
     found = predict(inputs)
     results = {name: array.copy() for name, array in clean.items()}

@@ -59,7 +59,7 @@ class NoisyFrames:
         frames = SegmentationFrames(self.prepared_dir, "test", positions)
         batches = evaluation_batches(frames, self.size, self.depth, batch_size=self.batch_size)
         if inputs is not None:
-            batches = itertools.starmap(_with_noise, zip(batches, itertools.repeat(inputs)))
+            batches = map(_with_noise, batches, itertools.repeat(inputs))
         result = run_split(
             self._model, self.kind, batches, frames.labels, self.device, per_sample=True
         )

@@ -19,7 +19,7 @@ class SweepDirectory:
     ones go on from what is there. It may be removed by hand at any time.
 
     Args:
-        root: folder of this model and seed; everything lies in a subfolder named by the fingerprint.
+        root: folder of this model and seed; its results lie in a subfolder by fingerprint.
         fingerprint: hex digest of configuration, code, data, weights and versions.
         record: the provenance record behind the fingerprint, written beside the results.
     """

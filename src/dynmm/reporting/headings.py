@@ -33,6 +33,13 @@ EXPERTS = {
     "early_fusion_gru": "Early fusion (GRU)",
     "late_fusion_gru": "Late fusion (GRU)",
 }
+RUNS = {
+    "rgb": "ESANet, RGB only",
+    "esanet": "ESANet",
+    "stage1": "DynMM (Stage I)",
+    "dynmm_a": "DynMM-a",
+    "dynmm_b": "DynMM-b",
+}
 
 
 def score(name):
@@ -43,3 +50,8 @@ def score(name):
 def expert_title(name):
     """The printed name of an expert; one that a user added is printed as the user named it."""
     return EXPERTS.get(name, name)
+
+
+def run_title(name):
+    """The printed name of a run of the segmentation networks; others as the user named them."""
+    return RUNS.get(name, name)

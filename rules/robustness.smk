@@ -1,0 +1,136 @@
+# Noise: trained networks on noisy inputs, Figures 6 and 7.
+# Needs: results/{preset}/nyuv2/: prepared/manifest.json with its arrays, models/, madds/.
+# Makes: in results/{preset}/nyuv2/: noise/{run}/seed{seed}/{setting}.csv (a row per level and run)
+#        and predicted_frames.npz; reports/figure6 (.csv, .pdf, .png), figure7 (.pdf, .png).
+# A sweep keeps finished levels in results/{preset}/nyuv2/resume/noise/, which is no output:
+# Snakemake deletes the outputs of a job that fails.
+
+
+rule evaluate_noise:
+    """Sweep the noise of one setting over its levels and runs under one network."""
+    input:
+        prepared="results/{preset}/nyuv2/prepared/manifest.json",
+        weights=segmentation_weights,
+        madds=segmentation_madds,
+        script="workflow/scripts/evaluate_noise.py",
+        code=code_of("evaluate_noise"),
+    output:
+        "results/{preset}/nyuv2/noise/{run}/seed{seed}/{setting}.csv",
+    log:
+        "logs/{preset}/nyuv2/evaluate_noise/{run}.seed{seed}.{setting}.log",
+    benchmark:
+        "results/{preset}/nyuv2/benchmarks/evaluate_noise/{run}.seed{seed}.{setting}.tsv"
+    wildcard_constraints:
+        run=one_of(config["nyuv2"]["noise"]["models"]),
+        setting=one_of(config["nyuv2"]["noise"]["settings"]),
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("evaluate_noise")
+    resources:
+        mem_mb=mem_mb_of("evaluate_noise"),
+        runtime=runtime_of("evaluate_noise"),
+        gpu=gpus_of("evaluate_noise"),
+    params:
+        config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
+    shell:
+        "python {input.script:q} --run {wildcards.run} --setting {wildcards.setting}"
+        " --prepared {input.prepared:q} --weights {input.weights:q} --madds {input.madds:q}"
+        " --seed {wildcards.seed}"
+        " --resume-dir results/{wildcards.preset}/nyuv2/resume/noise/{wildcards.run}/seed{wildcards.seed}"
+        " --out {output:q} --config {params.config:q} --log {log:q}"
+
+
+rule plot_figure6:
+    """Draw mIoU and the depth encoder's multiply-adds against the level of noise."""
+    input:
+        sweeps=noise_sweeps(),
+        script="workflow/scripts/plot_figure6.py",
+        code=code_of("plot_figure6"),
+    output:
+        csv=report(
+            "reports/figure6.csv",
+            caption="../reports/captions/figure6.rst",
+            category="Figures",
+            labels={"paper": "Figure 6, numbers"},
+        ),
+        pdf="reports/figure6.pdf",
+        png=report(
+            "reports/figure6.png",
+            caption="../reports/captions/figure6.rst",
+            category="Figures",
+            labels={"paper": "Figure 6"},
+        ),
+    log:
+        "logs/plot_figure6/figure6.log",
+    benchmark:
+        "logs/benchmarks/plot_figure6/figure6.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(robustness.figure6(config)),
+    shell:
+        "python {input.script:q} --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
+
+
+rule predict_frames:
+    """Predict the frames of Figure 7, clean and noisy, with the static and the dynamic network."""
+    input:
+        prepared="results/{preset}/nyuv2/prepared/manifest.json",
+        static=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[0]),
+        dynamic=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[1]),
+        script="workflow/scripts/predict_frames.py",
+        code=code_of("predict_frames"),
+    output:
+        "results/{preset}/nyuv2/predicted_frames.npz",
+    log:
+        "logs/{preset}/nyuv2/predict_frames.log",
+    benchmark:
+        "results/{preset}/nyuv2/benchmarks/predict_frames.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("predict_frames")
+    resources:
+        mem_mb=mem_mb_of("predict_frames"),
+        runtime=runtime_of("predict_frames"),
+        gpu=gpus_of("predict_frames"),
+    params:
+        config=as_json(robustness.predicted_frames(config)),
+    shell:
+        "python {input.script:q} --prepared {input.prepared:q} --static {input.static:q}"
+        " --dynamic {input.dynamic:q} --out {output:q} --config {params.config:q} --log {log:q}"
+
+
+rule plot_figure7:
+    """Draw frames, ground truth and predictions, clean and noisy, with the path taken."""
+    input:
+        frames=f"results/{config['preset']}/nyuv2/predicted_frames.npz",
+        script="workflow/scripts/plot_figure7.py",
+        code=code_of("plot_figure7"),
+    output:
+        pdf="reports/figure7.pdf",
+        png=report(
+            "reports/figure7.png",
+            caption="../reports/captions/figure7.rst",
+            category="Figures",
+            labels={"paper": "Figure 7"},
+        ),
+    log:
+        "logs/plot_figure7/figure7.log",
+    benchmark:
+        "logs/benchmarks/plot_figure7/figure7.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(robustness.figure7(config)),
+    shell:
+        "python {input.script:q} --frames {input.frames:q} --out {output.pdf:q}"
+        " --png {output.png:q} --config {params.config:q} --log {log:q}"

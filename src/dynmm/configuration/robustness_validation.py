@@ -1,0 +1,29 @@
+"""What the schema cannot say of the noise sweeps: which runs they can take."""
+
+from dynmm.configuration.modality_validation import refused
+
+
+def check_robustness(section):
+    """Refuse models of the sweeps and of figure 7 that are no runs, or whose paths are random.
+
+    Args:
+        section: the configuration's `nyuv2`.
+
+    Raises:
+        InputError: names the key's path, what was found and what is allowed.
+    """
+    runs = section["runs"]
+    # a network under random paths draws them batch by batch: no batch could be left out
+    gated = {name: run for name, run in runs.items() if run.get("gate") != "random"}
+    for name in section["noise"]["models"]:
+        _check_run("nyuv2.noise.models", name, list(gated))
+    chosen = section["predicted_frames"]
+    dynamic = [name for name, run in gated.items() if run["model"] == "dynamic"]
+    fixed = [name for name, run in runs.items() if run["model"] != "dynamic"]
+    for key, allowed in (("static", fixed), ("dynamic", dynamic)):
+        _check_run(f"nyuv2.predicted_frames.{key}", chosen[key], allowed)
+
+
+def _check_run(key, name, allowed):
+    if name not in allowed:
+        raise refused(key, name, f"one of {', '.join(allowed)}")

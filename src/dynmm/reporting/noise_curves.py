@@ -1,0 +1,144 @@
+"""Scores and computation against the level of noise (figure 6, and its like for other tasks)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dynmm.errors import InputError
+from dynmm.reporting import style
+
+KEYS = ("model", "seed", "setting", "level", "run")
+ROW_HEIGHT, FOOT_HEIGHT = 1.15, 0.75  # inches
+
+
+class Panel(NamedTuple):
+    """One row of panels: its column, axis label, factor to its unit, and where its axis begins."""
+
+    column: str
+    label: str
+    scale: float
+    from_zero: bool = False
+
+
+def read_sweeps(paths):
+    """All sweeps in one frame, as they are stored.
+
+    Args:
+        paths: CSV files, one row per level and run.
+
+    Raises:
+        InputError: no files, a file unreadable or empty, or a column missing.
+    """
+    if not paths:
+        raise InputError("no noise sweeps", expected="one CSV per model, seed and setting")
+    return pd.concat([_read(Path(path)) for path in paths], ignore_index=True)
+
+
+def over_runs(frame, column):
+    """Mean and deviation of one column for each model, setting and level.
+
+    The mean goes over seeds and runs; the deviation is that over the runs of one seed, pooled over
+    the seeds, as the paper's figure has one trained network and ten runs.
+
+    Returns:
+        DataFrame with columns model, setting, level, mean, std (0 for one run).
+    """
+    keys = ["model", "setting", "level"]
+    of_seeds = frame.groupby([*keys, "seed"], sort=False)[column].agg(["mean", "var"]).fillna(0.0)
+    result = of_seeds.groupby(keys, sort=False).mean().reset_index()
+    return result.assign(std=np.sqrt(result["var"])).drop(columns="var")
+
+
+def noise_figure(frame, panels, *, models, settings, notes):
+    """A column of panels for each setting: scores above, what was computed below.
+
+    Args:
+        frame: what `read_sweeps` returned.
+        panels: `Panel`s, from above.
+        models: name in the frame -> printed name, in the order of the legend.
+        settings: name in the frame -> title of its panels.
+        notes: lines under the figure.
+
+    Returns:
+        The matplotlib figure, one column wide.
+
+    Raises:
+        InputError: a model, a setting or a column is not in the frame.
+    """
+    for key, wanted in (("model", models), ("setting", settings)):
+        missing = [name for name in wanted if name not in set(frame[key])]
+        if missing:
+            raise InputError(f"no noise sweep of a {key}", key=key, found=", ".join(missing))
+    fig, axes = style.figure(
+        height=ROW_HEIGHT * len(panels) + FOOT_HEIGHT,
+        nrows=len(panels),
+        ncols=len(settings),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
+    for row, panel in zip(axes, panels, strict=True):
+        summary = over_runs(frame, panel.column)
+        for place, (axis, setting) in enumerate(zip(row, settings, strict=True)):
+            for index, model in enumerate(models):
+                part = summary[(summary["model"] == model) & (summary["setting"] == setting)]
+                _draw(axis, part.sort_values("level"), panel, index, models[model])
+            if not place:
+                axis.set_ylabel(panel.label)
+        if panel.from_zero:
+            row[0].set_ylim(bottom=0)
+    for axis, title in zip(axes[0], settings.values(), strict=True):
+        axis.set_title(title)
+    for axis in axes[-1]:
+        axis.set_xticks(_ticks(sorted(frame["level"].unique())))
+        axis.xaxis.set_major_formatter("{x:g}")
+    axes[-1][len(settings) // 2].set_xlabel("level of noise")
+    fig.align_ylabels(axes[:, 0])
+    style.legend_above(fig, *axes[0][0].get_legend_handles_labels())
+    style.footnote(fig, "\n".join(notes))
+    return fig
+
+
+def counts_note(frame):
+    """How many runs and seeds the numbers come from, in words."""
+    runs, seeds = frame["run"].nunique(), frame["seed"].nunique()
+    return f"seeds: {seeds}; runs of each: {runs}; bars: deviation over the runs of a seed"
+
+
+def _draw(axis, part, panel, index, label):
+    values = part.dropna(subset="mean")
+    if values.empty:
+        return
+    axis.errorbar(
+        values["level"],
+        panel.scale * values["mean"],
+        yerr=panel.scale * values["std"],
+        label=label,
+        clip_on=False,
+        zorder=3,
+        **style.series(index),
+    )
+
+
+def _ticks(levels):
+    """The first, the middle and the last level of the axis: there is room for no more."""
+    middle = min(levels, key=lambda level: abs(level - (levels[0] + levels[-1]) / 2))
+    return sorted({levels[0], middle, levels[-1]})
+
+
+def _read(path):
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read a noise sweep", file=path, found=error) from None
+    missing = [column for column in KEYS if column not in frame]
+    if missing or frame.empty:
+        raise InputError(
+            "a noise sweep lacks columns or rows",
+            file=path,
+            found=f"{len(frame)} rows; {', '.join(frame.columns)}",
+            expected=", ".join(KEYS),
+        )
+    return frame
