@@ -16,8 +16,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", "resources")
-RAW_FILES = ("nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat")
+RAW_FILES = {
+    "nyuv2": ("nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"),
+    "mmimdb": ("multimodal_imdb.hdf5",),
+    "mosei": ("snippets.tsv", "vectors.npz", "sample.yaml"),
+}
 CONFIG = Path("config/config.yaml")
+TARGETS = {None, "all", "nyuv2", "mmimdb", "mosei", "robustness"}  # rules that make nothing
 
 
 def copy_workflow(folder):
@@ -36,23 +41,24 @@ def copy_workflow(folder):
 def fresh_tree(folder):
     """A workflow below `folder` with stand-ins for its raw files and nothing made."""
     copy_workflow(folder)
-    raw = folder / "resources/sample/nyuv2"
-    raw.mkdir(parents=True)
-    for name in RAW_FILES:
-        (raw / name).write_text(name)
+    for task, names in RAW_FILES.items():
+        raw = folder / "resources/sample" / task
+        raw.mkdir(parents=True)
+        for name in names:
+            (raw / name).write_text(name)
     return folder
 
 
-def finished_tree(folder):
-    """A workflow below `folder` whose every output is there and recorded as made."""
+def finished_tree(folder, *targets):
+    """A workflow below `folder` whose outputs (all, or those of the targets) count as made."""
     fresh_tree(folder)
-    for line in snakemake(folder, "--dry-run").stdout.splitlines():
+    for line in snakemake(folder, "--dry-run", *targets).stdout.splitlines():
         if line.startswith("    output: "):
             for name in line.removeprefix("    output: ").split(", "):
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(name)
-    snakemake(folder, "--touch", "--forceall")
+    snakemake(folder, "--touch", "--forceall", *targets)
     return folder
 
 
@@ -61,7 +67,7 @@ def planned(folder, *options):
     jobs, rule, seen = Counter(), None, {}
     for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
-            if rule not in (None, "all"):
+            if rule not in TARGETS:
                 jobs[rule, next((seen[k] for k in ("run", "table", "kind") if k in seen), "")] += 1
             rule, seen = match[1], {}
         elif line.startswith("    wildcards: "):

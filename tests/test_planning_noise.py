@@ -1,0 +1,76 @@
+"""What a change plans of the noise sweeps and their figures: dry runs on a finished tree."""
+
+import shutil
+
+import pytest
+import yaml
+
+from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree, planned
+
+SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
+NOISE = SETTINGS["nyuv2"]["noise"]
+SEEDS = len(SETTINGS["seeds"])
+
+pytestmark = pytest.mark.slow
+
+FIGURE6 = {("plot_figure6", ""): 1}
+FIGURE7 = {("plot_figure7", ""): 1}
+FRAMES = {("predict_frames", ""): 1} | FIGURE7
+
+
+def sweeps(models=NOISE["models"], settings=NOISE["settings"], seeds=SEEDS):
+    return {("evaluate_noise", model): len(settings) * seeds for model in models}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return finished_tree(tmp_path_factory.mktemp("finished") / "tree", "nyuv2", "robustness")
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "tree")
+
+
+def test_a_finished_tree_plans_nothing(finished):
+    assert not planned(finished, "robustness")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "jobs"),
+    [
+        ("nyuv2.noise.levels", [0, 0.25, 0.5, 1.0], sweeps() | FIGURE6),
+        ("nyuv2.noise.runs", 10, sweeps() | FIGURE6),
+        ("nyuv2.noise.per", "sample", sweeps() | FIGURE6),
+        ("nyuv2.noise.batch_size", 4, sweeps() | FIGURE6),
+        ("nyuv2.noise.settings", ["both"], FIGURE6),
+        ("nyuv2.noise.models", ["esanet"], FIGURE6),
+        ("nyuv2.noise.models", [*NOISE["models"], "rgb"], sweeps(["rgb"]) | FIGURE6),
+        ("nyuv2.predicted_frames.frames", 4, FRAMES),
+        ("nyuv2.predicted_frames.level", 0.4, FRAMES),
+        ("nyuv2.predicted_frames.dynamic", "dynmm_a", FRAMES),
+        ("data.nyuv2.content", "other rooms", FIGURE6 | FIGURE7),
+        ("nyuv2.evaluation.batch_size", 3, {}),
+        ("resources.evaluate_noise.mem_mb", 9000, {}),
+    ],
+)
+def test_a_changed_setting_trains_nothing_and_plans_what_reads_it(tree, key, value, jobs):
+    change_config(tree, key, value)
+    # with the tables too: nothing but the noise's own jobs
+    targets = ["nyuv2", "robustness"] if "noise" in key or "frames" in key else ["robustness"]
+    assert planned(tree, *targets) == jobs
+
+
+@pytest.mark.parametrize(
+    ("source", "jobs"),
+    [
+        ("src/dynmm/evaluation/noise_sweep.py", sweeps() | FIGURE6),
+        ("src/dynmm/evaluation/noise.py", sweeps() | FIGURE6 | FRAMES),
+        ("src/dynmm/evaluation/frame_predictions.py", FRAMES),
+        ("src/dynmm/reporting/frame_figure.py", FIGURE7),
+        ("src/dynmm/reporting/noise_curves.py", FIGURE6),
+    ],
+)
+def test_an_edited_module_plans_what_runs_it(tree, source, jobs):
+    edit(tree, source)
+    assert planned(tree, "robustness") == jobs
