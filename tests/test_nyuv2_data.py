@@ -14,10 +14,11 @@ import pytest
 
 import nyu_files
 from dynmm.data.class_weights import ClassCounts, class_weights
+from dynmm.data.manifest import read_manifest
 from dynmm.data.nyuv2_prepare import prepare
 from dynmm.data.nyuv2_raw import LABELED, MAPPING, SPLITS, RawFrames
 from dynmm.data.nyuv2_tables import read_class_mapping, read_splits
-from dynmm.data.segmentation_frames import SegmentationFrames, holdout, read_manifest
+from dynmm.data.segmentation_frames import SegmentationFrames, holdout
 from dynmm.errors import InputError
 from dynmm.files import sha256
 from fixture_rules import tiny_nyu
@@ -89,7 +90,7 @@ def test_depth_is_truncated_not_rounded(tmp_path):
 
 
 def test_manifest_describes_the_files(prepared, raw):
-    manifest = read_manifest(prepared)
+    manifest = read_manifest(prepared, "nyuv2")
     assert {path.name for path in prepared.iterdir()} == ARRAYS | {"manifest.json"}
     assert set(manifest["arrays"]) == ARRAYS
     for name, entry in manifest["arrays"].items():
@@ -108,7 +109,7 @@ def test_manifest_describes_the_files(prepared, raw):
 
 
 def test_manifest_statistics_are_those_of_the_training_split(prepared):
-    manifest = read_manifest(prepared)
+    manifest = read_manifest(prepared, "nyuv2")
     refined = np.load(prepared / "train_depth.npy").astype(float)
     raw = np.load(prepared / "train_depth_raw.npy").astype(float)
     raw = raw[raw > 0]
@@ -122,7 +123,7 @@ def test_manifest_statistics_are_those_of_the_training_split(prepared):
 
 
 def test_preparing_twice_gives_the_same_manifest(prepared, raw, tmp_path):
-    assert prepare(raw, tmp_path / "again", REFINED) == read_manifest(prepared)
+    assert prepare(raw, tmp_path / "again", REFINED) == read_manifest(prepared, "nyuv2")
 
 
 @pytest.mark.parametrize("chunks", [(1, 16, 12), (4, 64, 48), (6, 8, 8)])
@@ -133,7 +134,7 @@ def test_chunks_of_several_frames_change_nothing(tmp_path, prepared, chunks):
         images = tiny_nyu()["images"]
         file.create_dataset("images", data=images, chunks=(chunks[0], 3, *chunks[1:]))
     manifest = prepare(other, tmp_path / "other_prepared", REFINED)
-    assert manifest["arrays"] == read_manifest(prepared)["arrays"]
+    assert manifest["arrays"] == read_manifest(prepared, "nyuv2")["arrays"]
 
 
 def test_frames_outside_the_split_are_left_out(tmp_path):

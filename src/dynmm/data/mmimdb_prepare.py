@@ -4,8 +4,8 @@ import logging
 
 import numpy as np
 
-from dynmm.data.manifest import ArrayWriter, describe_raw, prepared_folder, write_manifest
 from dynmm.data.mmimdb_raw import ROWS_AT_ONCE, RawMovies
+from dynmm.data.prepared_folder import ArrayWriter, describe_raw, prepared_folder, write_manifest
 from dynmm.errors import InputError
 
 TASK = "mmimdb"

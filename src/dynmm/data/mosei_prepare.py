@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dynmm.data.manifest import ArrayWriter, describe_raw, prepared_folder, write_manifest
 from dynmm.data.mosei_raw import (
     FILE,
     MODALITIES,
@@ -21,6 +20,7 @@ from dynmm.data.mosei_raw import (
     read_sentences,
     video_of,
 )
+from dynmm.data.prepared_folder import ArrayWriter, describe_raw, prepared_folder, write_manifest
 from dynmm.errors import InputError
 
 TASK = "mosei"

@@ -1,26 +1,17 @@
 """NYU Depth V2: from the raw files to arrays the trainer reads by memory map."""
 
-import contextlib
-import hashlib
 import logging
-import math
-import os
-import platform
-import shutil
-from pathlib import Path
 
-import h5py
 import numpy as np
 
-from dynmm import __version__
 from dynmm.data.class_weights import ClassCounts, class_weights
+from dynmm.data.depth_statistics import DEPTH_MODES, DepthSums
 from dynmm.data.nyuv2_raw import RawFiles, RawFrames
 from dynmm.data.nyuv2_tables import CLASSES, read_class_mapping, read_splits
+from dynmm.data.prepared_folder import ArrayWriter, describe_raw, prepared_folder, write_manifest
 from dynmm.errors import InputError
-from dynmm.files import sha256, write_json
 
-DEPTH_MODES = {"refined": "depth", "raw": "depth_raw"}
-MANIFEST = "manifest.json"
+TASK = "nyuv2"
 CLASS_WEIGHTING = "median_frequency"
 MILLIMETRES = 1000
 MAX_MILLIMETRES = np.iinfo(np.uint16).max
@@ -59,87 +50,32 @@ def prepare(raw_files, out_dir, settings):
     mode = _depth_mode(settings)
     if not isinstance(raw_files, RawFiles):
         raw_files = RawFiles.in_folder(raw_files)
-    out_dir = Path(out_dir)
     mapping = read_class_mapping(raw_files.mapping)
-    with RawFrames(raw_files.labeled) as frames, _folder_beside(out_dir) as partial:
+    with RawFrames(raw_files.labeled) as frames, prepared_folder(out_dir) as folder:
         splits = read_splits(raw_files.splits, len(frames))
         left_out = len(frames) - sum(map(len, splits.values()))
         if left_out:
             log.info("%d frames are in neither split and are left out", left_out)
         written = {
-            split: _write_split(frames, indices, mapping, partial, split)
+            split: _write_split(frames, indices, mapping, folder, split)
             for split, indices in splits.items()
         }
-        manifest = {
-            "task": "nyuv2",
-            "settings": {"depth": mode},
-            "height": frames.height,
-            "width": frames.width,
-            "class_names": list(mapping.names),
-            "splits": {split: (ids + 1).tolist() for split, ids in splits.items()},
-            "arrays": {name: entry for part in written.values() for name, entry in part["arrays"]},
-            **_statistics(written, mode, raw_files.labeled),
-            "raw": {name: _describe(path) for name, path in vars(raw_files).items()},
-            "versions": {
-                "dynmm": __version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "h5py": h5py.__version__,
+        return write_manifest(
+            folder,
+            {
+                "task": TASK,
+                "settings": {"depth": mode},
+                "height": frames.height,
+                "width": frames.width,
+                "class_names": list(mapping.names),
+                "splits": {split: (ids + 1).tolist() for split, ids in splits.items()},
+                "arrays": {
+                    name: entry for part in written.values() for name, entry in part["arrays"]
+                },
+                **_statistics(written, mode, raw_files.labeled),
+                "raw": {name: describe_raw(path) for name, path in vars(raw_files).items()},
             },
-        }
-        write_json(partial / MANIFEST, manifest)
-        _publish(partial, out_dir)
-    return manifest
-
-
-class DepthSums:
-    """Exact mean and deviation of millimetres, by integer sums.
-
-    Args:
-        skip_zeros: leave pixels without a reading out (raw depth).
-    """
-
-    def __init__(self, skip_zeros):
-        self.skip_zeros = skip_zeros
-        self.count = self.total = self.squares = 0
-
-    def add(self, depth):
-        """Take in one (H, W) uint16 frame."""
-        values = depth[depth > 0] if self.skip_zeros else depth.ravel()
-        self.count += values.size
-        self.total += int(values.sum(dtype=np.uint64))
-        self.squares += int(np.square(values, dtype=np.uint64).sum())
-
-    def summary(self):
-        """`mean` and population deviation `std` in mm, or None where there is no spread."""
-        spread = self.count * self.squares - self.total**2
-        if not spread:
-            return None
-        return {"mean": self.total / self.count, "std": math.sqrt(spread / self.count**2)}
-
-
-class _ArrayWriter:
-    """An NPY file written frame by frame, hashed on the way.
-
-    Plain writes, no memory map: mapped pages would stay resident and count as memory.
-    """
-
-    def __init__(self, path, shape, dtype):
-        self.entry = {"shape": list(shape), "dtype": np.dtype(dtype).name}
-        self._digest = hashlib.sha256()
-        self._file = open(path, "wb")  # noqa: SIM115 (closed by finish or by the garbage collector)
-        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
-        np.lib.format.write_array_header_1_0(self, header)
-
-    def write(self, data):
-        self._digest.update(data)
-        self._file.write(data)
-
-    def finish(self):
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return {**self.entry, "sha256": self._digest.hexdigest()}
+        )
 
 
 def _write_split(frames, indices, mapping, folder, split):
@@ -152,7 +88,7 @@ def _write_split(frames, indices, mapping, folder, split):
         "labels": (size, np.uint8),
     }
     names = {kind: f"{split}_{kind}.npy" for kind in shapes}
-    writers = {kind: _ArrayWriter(folder / names[kind], *shapes[kind]) for kind in shapes}
+    writers = {kind: ArrayWriter(folder / names[kind], *shapes[kind]) for kind in shapes}
     counts = ClassCounts(CLASSES)
     sums = {mode: DepthSums(skip_zeros=mode == "raw") for mode in DEPTH_MODES}
     for done, index in enumerate(indices, start=1):
@@ -165,7 +101,7 @@ def _write_split(frames, indices, mapping, folder, split):
             "labels": _map_labels(frame["label"], mapping, frames.path, number),
         }
         for kind, array in arrays.items():
-            writers[kind].write(array.data)
+            writers[kind].write(array[np.newaxis])
         counts.add(arrays["labels"])
         for mode, kind in DEPTH_MODES.items():
             sums[mode].add(arrays[kind])
@@ -236,27 +172,3 @@ def _depth_mode(settings):
             expected="only the key depth" if unknown else " or ".join(DEPTH_MODES),
         )
     return settings["depth"]
-
-
-def _describe(path):
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-
-
-@contextlib.contextmanager
-def _folder_beside(out_dir):
-    partial = out_dir.parent / f".{out_dir.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _publish(partial, out_dir):
-    """Move the files; without its manifest `out_dir` counts as unprepared, so that moves last."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / MANIFEST).unlink(missing_ok=True)
-    for path in sorted(partial.glob("*.npy")):
-        os.replace(path, out_dir / path.name)
-    os.replace(partial / MANIFEST, out_dir / MANIFEST)

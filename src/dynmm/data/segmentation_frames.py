@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dynmm.data.nyuv2_prepare import DEPTH_MODES, MANIFEST
+from dynmm.data.depth_statistics import DEPTH_MODES
+from dynmm.data.manifest import open_array, read_manifest
 from dynmm.errors import InputError
-from dynmm.files import read_json
 
-PREPARE_AGAIN = "Run prepare_nyuv2 again."
+TASK = "nyuv2"
 
 
 class SegmentationFrames:
@@ -30,7 +30,7 @@ class SegmentationFrames:
 
     def __init__(self, prepared_dir, split, indices=None):
         self.prepared_dir, self.split = Path(prepared_dir), split
-        self.manifest = read_manifest(prepared_dir)
+        self.manifest = read_manifest(prepared_dir, TASK)
         numbers = self.manifest["splits"].get(split)
         if numbers is None:
             raise InputError(
@@ -75,53 +75,9 @@ class SegmentationFrames:
         return self._arrays["labels"][self.indices[position]]
 
     def _open(self, kind):
-        path = self.prepared_dir / f"{self.split}_{kind}.npy"
-        entry = self.manifest["arrays"][path.name]
-        expected = f"{tuple(entry['shape'])} of {entry['dtype']}"
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
-            raise InputError(
-                "prepared array not readable",
-                file=path,
-                found=str(error),
-                expected=expected,
-                fix=PREPARE_AGAIN,
-            ) from error
-        if list(array.shape) != entry["shape"] or array.dtype != entry["dtype"]:
-            raise InputError(
-                "prepared array is not what the manifest says",
-                file=path,
-                found=f"{array.shape} of {array.dtype}",
-                expected=expected,
-                fix=PREPARE_AGAIN,
-            )
+        array = open_array(self.prepared_dir, self.manifest, f"{self.split}_{kind}.npy")
+        array.flags.writeable = False  # frames are views: a transform in place would stay
         return array
-
-
-def read_manifest(prepared_dir):
-    """The manifest of prepared NYU Depth V2 frames.
-
-    Raises:
-        InputError: it is missing or not one of this task.
-    """
-    path = Path(prepared_dir) / MANIFEST
-    try:
-        manifest = read_json(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "prepared data without a readable manifest", file=path, found=error, fix=PREPARE_AGAIN
-        ) from error
-    if not isinstance(manifest, dict) or manifest.get("task") != "nyuv2":
-        raise InputError(
-            "not a manifest of prepared RGB-D frames",
-            file=path,
-            key="task",
-            found=manifest.get("task") if isinstance(manifest, dict) else type(manifest).__name__,
-            expected="nyuv2",
-            fix=PREPARE_AGAIN,
-        )
-    return manifest
 
 
 def holdout(manifest, share, seed):
