@@ -9,7 +9,7 @@ import pytest
 
 import mmimdb_files
 from dynmm.data.mmimdb_prepare import prepare
-from dynmm.data.mmimdb_raw import LAYOUT, check_movies
+from dynmm.data.mmimdb_raw import RawMovies, check_movies
 from dynmm.data.ranged_file import BLOCK, NoRangesError, RangedFile
 from dynmm.data.ranged_hdf5 import fetch_datasets
 from dynmm.errors import InputError
@@ -81,7 +81,7 @@ def replace(server, folder, values=None, **options):
 
 def fetch(server, target, **options):
     known = {"retries": 2, "pause": 0.01, **options}
-    return fetch_datasets(server.address, target, list(LAYOUT), check_movies, **known)
+    return fetch_datasets(server.address, target, list(RawMovies.layout), check_movies, **known)
 
 
 def names(folder):
@@ -92,7 +92,7 @@ def test_fetches_the_wanted_ranges_alone(server, tmp_path):
     target = tmp_path / "deep" / "multimodal_imdb.hdf5"
     assert fetch(server, target) is True
     with h5py.File(target) as file:
-        assert set(file) == set(LAYOUT)
+        assert set(file) == set(RawMovies.layout)
         for key, value in server.values.items():
             assert file[key].dtype == value.dtype
             assert np.array_equal(file[key], value)
@@ -208,10 +208,12 @@ def test_a_mirror_is_tried_and_the_message_says_what_to_do_by_hand(server, tmp_p
     wrong = server.address.replace(PATH, "/gone.hdf5")
     target = tmp_path / "movies.hdf5"
     options = {"retries": 1, "pause": 0.01}
-    assert fetch_datasets([wrong, server.address], target, list(LAYOUT), check_movies, **options)
+    assert fetch_datasets(
+        [wrong, server.address], target, list(RawMovies.layout), check_movies, **options
+    )
     target.unlink()
     with pytest.raises(InputError) as caught:
-        fetch_datasets([wrong], target, list(LAYOUT), check_movies, **options)
+        fetch_datasets([wrong], target, list(RawMovies.layout), check_movies, **options)
     assert all(part in str(caught.value) for part in (wrong, "404", str(target), "by hand"))
     assert names(tmp_path) == []
 

@@ -6,28 +6,21 @@ ordered train, dev, test. Sizes follow from the file.
 """
 
 import json
-from pathlib import Path
+from typing import ClassVar
 
-import h5py
 import numpy as np
 
+from dynmm.data.raw_files import FETCH_AGAIN
+from dynmm.data.raw_hdf5 import ArrayLayout, RawHdf5
 from dynmm.errors import InputError
 
 FILE = "multimodal_imdb.hdf5"
 TEXT, IMAGE, GENRES, IDS = "features", "vgg_features", "genres", "imdb_ids"
 TARGET_NAMES = "target_names"
 ROWS_AT_ONCE = 512
-# key -> (number of axes, numpy kinds, in words)
-LAYOUT = {
-    TEXT: (2, "f", "(rows, features) of floats"),
-    IMAGE: (2, "f", "(rows, features) of floats"),
-    GENRES: (2, "iu", "(rows, genres) of integers"),
-    IDS: (1, "S", "(rows,) of bytes"),
-}
-FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address)."
 
 
-class RawMovies:
+class RawMovies(RawHdf5):
     """Rows of `multimodal_imdb.hdf5`, some at a time; a context manager.
 
     Attributes:
@@ -40,36 +33,13 @@ class RawMovies:
             is not of the official layout.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
-        require_file(self.path)
-        try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise InputError(
-                "not a readable HDF5 file",
-                file=self.path,
-                found=f"{self.path.stat().st_size} bytes ({error})",
-                expected="the complete file",
-                fix=FETCH_AGAIN,
-            ) from error
-        try:
-            self._arrays = {key: self._dataset(key) for key in LAYOUT}
-            self.count = len(self._arrays[TEXT])
-            self.text_size = self._arrays[TEXT].shape[1]
-            self.image_size = self._arrays[IMAGE].shape[1]
-            self.id_type = self._arrays[IDS].dtype
-            self._check_rows()
-            self.genres = self._genre_names()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
+    task, data_set, expected = "mmimdb", "MM-IMDB", f"{FILE} of MM-IMDB"
+    layout: ClassVar = {
+        TEXT: ArrayLayout(2, np.floating, "(rows, features) of floats"),
+        IMAGE: ArrayLayout(2, np.floating, "(rows, features) of floats"),
+        GENRES: ArrayLayout(2, np.integer, "(rows, genres) of integers"),
+        IDS: ArrayLayout(1, np.bytes_, "(rows,) of bytes"),
+    }
 
     def rows(self, start, stop):
         """Rows `start` to `stop`.
@@ -90,17 +60,8 @@ class RawMovies:
         }
 
     def _read(self, key, start, stop):
-        try:
+        with self._reading(key, f"rows {start} to {stop - 1}"):
             return self._arrays[key][start:stop]
-        except OSError as error:
-            raise InputError(
-                f"rows {start} to {stop - 1} cannot be read",
-                file=self.path,
-                key=key,
-                found=error,
-                expected=LAYOUT[key][2],
-                fix=FETCH_AGAIN,
-            ) from error
 
     def _features(self, key, start, stop):
         raw = self._read(key, start, stop)
@@ -134,23 +95,13 @@ class RawMovies:
             )
         return raw.astype(np.float32)
 
-    def _dataset(self, key):
-        axes, kinds, expected = LAYOUT[key]
-        array = self._file.get(key)
-        if not isinstance(array, h5py.Dataset):
-            found = "the key is missing" if array is None else "a group"
-        elif array.ndim != axes or array.dtype.kind not in kinds or 0 in array.shape[1:]:
-            found = f"{array.shape} of {array.dtype}"
-        else:
-            return array
-        raise InputError(
-            "not the layout of MM-IMDB",
-            file=self.path,
-            key=key,
-            found=found,
-            expected=expected,
-            fix=FETCH_AGAIN,
-        )
+    def _check(self):
+        self.count = len(self._arrays[TEXT])
+        self.text_size = self._arrays[TEXT].shape[1]
+        self.image_size = self._arrays[IMAGE].shape[1]
+        self.id_type = self._arrays[IDS].dtype
+        self._check_rows()
+        self.genres = self._genre_names()
 
     def _check_rows(self):
         for key, array in self._arrays.items():
@@ -182,18 +133,6 @@ class RawMovies:
                 fix=FETCH_AGAIN,
             )
         return names
-
-
-def require_file(path):
-    """Raise InputError where the raw file `path` is missing."""
-    if not Path(path).is_file():
-        raise InputError(
-            "raw file missing",
-            file=path,
-            expected=f"{FILE} of MM-IMDB",
-            fix="Set data.mmimdb.raw_dir to the folder that holds it, or "
-            "data.mmimdb.download: true.",
-        )
 
 
 def check_movies(path):

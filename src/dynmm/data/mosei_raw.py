@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dynmm.data import restricted_pickle
+from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
 from dynmm.errors import InputError
 
 FILE = "mosei_senti_data.pkl"
@@ -20,7 +21,6 @@ SPLITS = ("train", "valid", "test")
 MODALITIES = ("vision", "audio", "text")
 LABELS, IDS = "labels", "id"
 LARGEST_LABEL = 3.0
-FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address)."
 SAMPLES_AT_ONCE = 64
 
 
@@ -54,13 +54,7 @@ def read_raw(path):
             infinity other than audio's -inf.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            "raw file missing",
-            file=path,
-            expected=f"{FILE} of CMU-MOSEI",
-            fix="Set data.mosei.raw_dir to the folder that holds it, or data.mosei.download: true.",
-        )
+    require_raw_file(path, "mosei", f"{FILE} of CMU-MOSEI")
     content = restricted_pickle.load(path)
     sizes, splits = {}, {}
     for split in SPLITS:

@@ -7,25 +7,21 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import h5py
 import numpy as np
 
+from dynmm.data.raw_files import FETCH_AGAIN
+from dynmm.data.raw_hdf5 import ArrayLayout, RawHdf5
 from dynmm.errors import InputError
 
 LABELED = "nyu_depth_v2_labeled.mat"
 SPLITS = "splits.mat"
 MAPPING = "classMapping40.mat"
-LAYOUT = {
-    "images": ("(N, 3, W, H)", np.uint8),
-    "labels": ("(N, W, H)", np.uint16),
-    "depths": ("(N, W, H)", np.float32),
-    "rawDepths": ("(N, W, H)", np.float32),
-}
+EXPECTED = f"one of {LABELED}, {SPLITS}, {MAPPING} of NYU Depth V2"
 # A compressed chunk may span many frames: they are kept, up to this much an array, so that frames
 # read in ascending order do not unpack it once each.
 BLOCK_BYTES = 20 << 20
-FETCH_AGAIN = "Fetch the file again (config/datasets.yaml has its address and checksum)."
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class RawFiles:
         return cls(raw_dir / LABELED, raw_dir / SPLITS, raw_dir / MAPPING)
 
 
-class RawFrames:
+class RawFrames(RawHdf5):
     """Frames of `nyu_depth_v2_labeled.mat`, one at a time; a context manager.
 
     Attributes:
@@ -54,33 +50,13 @@ class RawFrames:
             is not as in the official file.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
-        require_file(self.path)
-        try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise InputError(
-                "not a readable HDF5 file",
-                file=self.path,
-                found=f"{self.path.stat().st_size} bytes ({error})",
-                expected="the complete MATLAB 7.3 file",
-                fix=FETCH_AGAIN,
-            ) from error
-        try:
-            self._arrays = {key: self._dataset(key) for key in LAYOUT}
-            self.count, _, self.width, self.height = self._arrays["images"].shape
-            self._check_shapes()
-            self._blocks = {key: _Block(array) for key, array in self._arrays.items()}
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
+    task, data_set, expected = "nyuv2", "NYU Depth V2", EXPECTED
+    layout: ClassVar = {
+        "images": ArrayLayout(4, np.uint8, "(N, 3, W, H) of uint8"),
+        "labels": ArrayLayout(3, np.uint16, "(N, W, H) of uint16"),
+        "depths": ArrayLayout(3, np.float32, "(N, W, H) of float32"),
+        "rawDepths": ArrayLayout(3, np.float32, "(N, W, H) of float32"),
+    }
 
     def __len__(self):
         return self.count
@@ -101,36 +77,13 @@ class RawFrames:
         }
 
     def _read(self, key, index):
-        try:
+        with self._reading(key, f"frame {index + 1}"):
             return self._blocks[key].frame(index)
-        except OSError as error:
-            raise InputError(
-                f"frame {index + 1} cannot be read",
-                file=self.path,
-                key=key,
-                found=str(error),
-                expected=f"an array {LAYOUT[key][0]}",
-                fix=FETCH_AGAIN,
-            ) from error
 
-    def _dataset(self, key):
-        expected, dtype = LAYOUT[key]
-        expected = f"an array {expected} of {np.dtype(dtype)}"
-        array = self._file.get(key)
-        if not isinstance(array, h5py.Dataset):
-            found = "the key is missing" if array is None else "a group"
-        elif array.dtype != dtype or array.ndim != expected.count(",") + 1:
-            found = f"{array.shape} of {array.dtype}"
-        else:
-            return array
-        raise InputError(
-            "not the layout of NYU Depth V2",
-            file=self.path,
-            key=key,
-            found=found,
-            expected=expected,
-            fix=FETCH_AGAIN,
-        )
+    def _check(self):
+        self.count, _, self.width, self.height = self._arrays["images"].shape
+        self._check_shapes()
+        self._blocks = {key: _Block(array) for key, array in self._arrays.items()}
 
     def _check_shapes(self):
         shape = (self.count, self.width, self.height)
@@ -164,14 +117,3 @@ class _Block:
             self._block = self._array[first : first + self._frames]
             self._number = number
         return self._block[position]
-
-
-def require_file(path):
-    """Raise InputError where the raw file `path` is missing."""
-    if not Path(path).is_file():
-        raise InputError(
-            "raw file missing",
-            file=path,
-            expected=f"one of {LABELED}, {SPLITS}, {MAPPING} of NYU Depth V2",
-            fix="Set data.nyuv2.raw_dir to the folder that holds it, or data.nyuv2.download: true.",
-        )

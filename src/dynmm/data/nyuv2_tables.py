@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.io import loadmat
 
-from dynmm.data.nyuv2_raw import FETCH_AGAIN, require_file
+from dynmm.data.nyuv2_raw import EXPECTED
+from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
 from dynmm.errors import InputError
 
 CLASSES = 40
@@ -87,7 +88,7 @@ def read_class_mapping(path):
 
 
 def _load_matlab(path):
-    require_file(path)
+    require_raw_file(path, "nyuv2", EXPECTED)
     try:
         return loadmat(path)
     # scipy raises what its parser stumbles on: ValueError, TypeError, zlib.error, struct.error...

@@ -1,0 +1,118 @@
+"""The arrays of a raw HDF5 file, held against the published layout."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
+from dynmm.errors import InputError
+
+
+@dataclass(frozen=True)
+class ArrayLayout:
+    """What an array of the file has to be.
+
+    Args:
+        axes: how many it has; none but the first may be empty.
+        kind: a type of numpy, or an abstract one such as `np.floating`.
+        words: the same for messages, "(N, W, H) of uint16".
+    """
+
+    axes: int
+    kind: type
+    words: str
+
+    def admits(self, array):
+        """Whether the data set is of this layout."""
+        right = array.ndim == self.axes and np.issubdtype(array.dtype, self.kind)
+        return right and 0 not in array.shape[1:]
+
+
+class RawHdf5:
+    """A raw HDF5 file whose arrays are known by name; a context manager.
+
+    A data set derives from it, gives the class attributes and checks in `_check` what one array
+    says of another; it reads `self._arrays` inside `self._reading`.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        task: nyuv2 or mmimdb.
+        data_set: its name, for messages.
+        expected: which file this is, for the message that it is missing.
+        layout: name of an array -> `ArrayLayout`.
+
+    Raises:
+        InputError: the file or an array is missing, it is no HDF5 or truncated, or an array is not
+            of its layout.
+    """
+
+    task: str
+    data_set: str
+    expected: str
+    layout: dict
+
+    def __init__(self, path):
+        self.path = Path(path)
+        require_raw_file(self.path, self.task, self.expected)
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputError(
+                "not a readable HDF5 file",
+                file=self.path,
+                found=f"{self.path.stat().st_size} bytes ({error})",
+                expected="the complete HDF5 file",
+                fix=FETCH_AGAIN,
+            ) from error
+        try:
+            self._arrays = {key: self._array(key) for key in self.layout}
+            self._check()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def _check(self):
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _reading(self, key, what):
+        """Inside, an array is read; `what` names the part of it where that cannot be done."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{what} cannot be read",
+                file=self.path,
+                key=key,
+                found=error,
+                expected=f"an array {self.layout[key].words}",
+                fix=FETCH_AGAIN,
+            ) from error
+
+    def _array(self, key):
+        array = self._file.get(key)
+        if not isinstance(array, h5py.Dataset):
+            found = "the key is missing" if array is None else "a group"
+        elif not self.layout[key].admits(array):
+            found = f"{array.shape} of {array.dtype}"
+        else:
+            return array
+        raise InputError(
+            f"not the layout of {self.data_set}",
+            file=self.path,
+            key=key,
+            found=found,
+            expected=f"an array {self.layout[key].words}",
+            fix=FETCH_AGAIN,
+        )
