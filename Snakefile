@@ -68,6 +68,8 @@ rule robustness:
     """Noise sweeps of the trained models, and what they look like on single frames."""
     input:
         expand("reports/{figure}.pdf", figure=["figure6", "figure7"]),
+        expand("reports/robustness_{task}.pdf", task=MODALITY_TASKS),
+        "reports/robustness.csv",
 
 
 rule all:

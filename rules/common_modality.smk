@@ -88,6 +88,31 @@ def modality_results(task, name):
     return [str(path) for path in [*experts, *points]]
 
 
+def feature_noise_weights(wildcards):
+    """Weights of the expert, or of the swept grid point, that the wildcard `model` names."""
+    folder = f"results/{wildcards.preset}/{wildcards.task}"
+    if wildcards.model == robustness.DYNAMIC:
+        point = point_path(robustness.noise_point(config, wildcards.task))
+        return f"{folder}/dynamic/{point}/seed~{wildcards.seed}/weights.safetensors"
+    return f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/weights.safetensors"
+
+
+def feature_noise_experts(wildcards):
+    """Weights of the experts under the gate, for the swept grid point alone."""
+    dynamic = wildcards.model == robustness.DYNAMIC
+    return expert_files("weights.safetensors")(wildcards) if dynamic else []
+
+
+def feature_sweeps(task):
+    """The noise sweeps of MM-IMDB or CMU-MOSEI: every model and seed."""
+    folder = Path("results") / config["preset"] / task / "noise"
+    return [
+        str(folder / model / f"seed{seed}.csv")
+        for model in robustness.feature_models(config, task)
+        for seed in config["seeds"]
+    ]
+
+
 def mosei_raw_files(wildcards):
     """The raw pickle (and its sentences, where there are), or those expanded from the sample."""
     folder = raw_dir("mosei")

@@ -1,8 +1,11 @@
-# Noise: trained networks on noisy inputs, Figures 6 and 7.
-# Needs: results/{preset}/nyuv2/: prepared/manifest.json with its arrays, models/, madds/.
-# Makes: in results/{preset}/nyuv2/: noise/{run}/seed{seed}/{setting}.csv (a row per level and run)
-#        and predicted_frames.npz; reports/figure6 (.csv, .pdf, .png), figure7 (.pdf, .png).
-# A sweep keeps finished levels in results/{preset}/nyuv2/resume/noise/, which is no output:
+# Noise: trained networks on noisy inputs; Figures 6 and 7, and the like for the other tasks.
+# Needs: results/{preset}/{task}/: prepared/manifest.json with its arrays, weights, and for NYU Depth
+#        V2 madds/.
+# Makes: results/{preset}/nyuv2/: noise/{run}/seed{seed}/{setting}.csv (a row per level and run),
+#        predicted_frames.npz; results/{preset}/{mmimdb,mosei}/noise/{model}/seed{seed}.csv;
+#        reports/figure6 (.csv, .pdf, .png), figure7 (.pdf, .png), robustness_{mmimdb,mosei} (.csv,
+#        .pdf, .png) and robustness.csv of the preset last asked for.
+# A sweep keeps finished levels in results/{preset}/{task}/resume/noise/, which is no output:
 # Snakemake deletes the outputs of a job that fails.
 
 
@@ -134,3 +137,112 @@ rule plot_figure7:
     shell:
         "python {input.script:q} --frames {input.frames:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"
+
+
+rule evaluate_feature_noise:
+    """Sweep noise over the features of MM-IMDB or CMU-MOSEI under one model, in every setting."""
+
+    # the settings share a job: the start of a program takes longer than such a sweep
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        weights=feature_noise_weights,
+        experts=feature_noise_experts,
+        script="workflow/scripts/evaluate_feature_noise.py",
+        code=task_code_of("evaluate_feature_noise", evaluates=True),
+        modules=dynamic_modules_of,
+    output:
+        "results/{preset}/{task}/noise/{model}/seed{seed}.csv",
+    log:
+        "logs/{preset}/{task}/evaluate_feature_noise/{model}.seed{seed}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/evaluate_feature_noise/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(
+            sorted({m for task in MODALITY_TASKS for m in robustness.feature_models(config, task)})
+        ),
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("evaluate_feature_noise")
+    resources:
+        mem_mb=mem_mb_of("evaluate_feature_noise"),
+        runtime=runtime_of("evaluate_feature_noise"),
+        gpu=gpus_of("evaluate_feature_noise"),
+    params:
+        config=lambda wildcards: as_json(
+            robustness.feature_noise(config, wildcards.task, wildcards.model)
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --model {wildcards.model}"
+        " --prepared {input.prepared:q} --weights {input.weights:q} --experts {input.experts:q}"
+        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}"
+        "/resume/noise/{wildcards.model}/seed{wildcards.seed}"
+        " --out {output:q} --config {params.config:q} --log {log:q}"
+
+
+rule plot_robustness:
+    """Draw the score and the share of the last expert against the level of noise."""
+    input:
+        sweeps=lambda wildcards: feature_sweeps(wildcards.task),
+        script="workflow/scripts/plot_robustness.py",
+        code=code_of("plot_robustness"),
+    output:
+        csv=report(
+            "reports/robustness_{task}.csv",
+            caption="../reports/captions/robustness.rst",
+            category="Figures",
+            labels=lambda wildcards: {"paper": f"robustness {wildcards.task}, numbers"},
+        ),
+        pdf="reports/robustness_{task}.pdf",
+        png=report(
+            "reports/robustness_{task}.png",
+            caption="../reports/captions/robustness.rst",
+            category="Figures",
+            labels=lambda wildcards: {"paper": f"robustness {wildcards.task}"},
+        ),
+    log:
+        "logs/plot_robustness/{task}.log",
+    benchmark:
+        "logs/benchmarks/plot_robustness/{task}.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=lambda wildcards: as_json(robustness.feature_figure(config, wildcards.task)),
+    shell:
+        "python {input.script:q} --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
+
+
+rule tabulate_robustness:
+    """Summarise every sweep as the area under its curve, relative to clean."""
+    input:
+        nyuv2=noise_sweeps(),
+        mmimdb=feature_sweeps("mmimdb"),
+        mosei=feature_sweeps("mosei"),
+        script="workflow/scripts/tabulate_robustness.py",
+        code=code_of("tabulate_robustness"),
+    output:
+        report(
+            "reports/robustness.csv",
+            caption="../reports/captions/robustness_areas.rst",
+            category="Tables",
+            labels={"paper": "robustness of all tasks"},
+        ),
+    log:
+        "logs/tabulate_robustness/robustness.log",
+    benchmark:
+        "logs/benchmarks/tabulate_robustness/robustness.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=as_json(robustness.areas(config)),
+    shell:
+        "python {input.script:q} --nyuv2 {input.nyuv2:q} --mmimdb {input.mmimdb:q}"
+        " --mosei {input.mosei:q} --out {output:q} --config {params.config:q} --log {log:q}"

@@ -1,9 +1,14 @@
 """Slices of the configuration for the noise sweeps and their figures."""
 
+from dynmm.configuration import modality
+from dynmm.configuration.grid import KEYS, spelled
 from dynmm.configuration.runs import run_seeds
 from dynmm.configuration.segmentation import madds
 
+MODALITY_TASKS = ("mmimdb", "mosei")
+DYNAMIC = "dynmm"  # the dynamic model's name beside those of its experts
 SHARED = ("levels", "runs", "per", "batch_size")
+DYNAMIC_KEYS = ("experts", "gate", "evaluation", "freeze", "inference", "temperature")
 
 
 def noise(config, run):
@@ -68,3 +73,46 @@ def figure7(config):
         "content": config["data"]["nyuv2"]["content"],
         "runs": [run for run, _ in predicted_runs(config)],
     }
+
+
+def noise_point(config, task):
+    """The grid point whose model is swept, spelled as paths spell it."""
+    point = config[task]["noise"]["point"]
+    return {key: spelled(point[key]) for key in KEYS}
+
+
+def feature_models(config, task):
+    """Names of the models that are swept: the experts under the gate, then the dynamic model."""
+    return [*config[task]["dynamic"]["experts"], DYNAMIC]
+
+
+def feature_noise(config, task, model):
+    """What the noise sweep of an expert, or of `DYNAMIC`, follows from, as `noise`."""
+    if model == DYNAMIC:
+        whole = modality.dynamic_evaluation(config, task, noise_point(config, task))
+        networks = {key: whole[key] for key in DYNAMIC_KEYS}
+    else:
+        networks = modality.stored_outputs(config, task, model)
+    chosen = config[task]["noise"]
+    networks["evaluation"] = {  # the sweep has a batch size of its own
+        key: value for key, value in networks["evaluation"].items() if key != "batch_size"
+    }
+    return {**networks, "noise": {key: chosen[key] for key in ("settings", *SHARED)}}
+
+
+def feature_figure(config, task):
+    """What the noise figure of a task says beside the sweeps' numbers."""
+    chosen = config[task]["noise"]
+    return {
+        "preset": config["preset"],
+        "content": config["data"][task]["content"],
+        "models": feature_models(config, task),
+        "point": noise_point(config, task),
+        **{key: chosen[key] for key in ("settings", "score", "per")},
+    }
+
+
+def areas(config):
+    """What the summary table of all sweeps says beside their numbers: each task's score."""
+    scores = {task: config[task]["noise"]["score"] for task in MODALITY_TASKS}
+    return {"preset": config["preset"], "scores": {"nyuv2": "miou", **scores}}

@@ -1,17 +1,29 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
+from dynmm.configuration.grid import grid_points
 from dynmm.configuration.modality_validation import refused
+from dynmm.configuration.robustness import MODALITY_TASKS, noise_point
 
 
-def check_robustness(section):
+def check_robustness(config):
     """Refuse models of the sweeps and of figure 7 that are no runs, or whose paths are random.
 
     Args:
-        section: the configuration's `nyuv2`.
+        config: a configuration that fits the schema.
 
     Raises:
         InputError: names the key's path, what was found and what is allowed.
     """
+    _check_segmentation(config["nyuv2"])
+    for task in MODALITY_TASKS:
+        points = grid_points(config[task])
+        point = noise_point(config, task)
+        if point not in points:
+            listed = "; ".join(map(_words, points))
+            raise refused(f"{task}.noise.point", _words(point), f"a point of the grid: {listed}")
+
+
+def _check_segmentation(section):
     runs = section["runs"]
     # a network under random paths draws them batch by batch: no batch could be left out
     gated = {name: run for name, run in runs.items() if run.get("gate") != "random"}
@@ -27,3 +39,7 @@ def check_robustness(section):
 def _check_run(key, name, allowed):
     if name not in allowed:
         raise refused(key, name, f"one of {', '.join(allowed)}")
+
+
+def _words(point):
+    return ", ".join(f"{key} {value}" for key, value in point.items())

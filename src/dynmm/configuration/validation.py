@@ -29,9 +29,9 @@ def validate(config, schema):
         raise _explain(min(errors, key=_rank))
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
-    check_robustness(config["nyuv2"])
     for task in ("mmimdb", "mosei"):
         check_modality(config[task], task)
+    check_robustness(config)
 
 
 def _check_blocks(network, key):

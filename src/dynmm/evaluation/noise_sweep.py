@@ -11,6 +11,8 @@ import numpy as np
 
 from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
 
+NOISE, ZERO = "noise", "zero"  # what was done to the input
+
 log = logging.getLogger("dynmm.evaluation")
 
 
@@ -21,26 +23,29 @@ class NoisyInputs:
         units: (positions, modality) of each noisy unit; a batch holds one unit or several.
         level: of the noise, see `GaussianNoise.add`.
         run: number of the run.
+
+    Attributes:
+        positions: (n,) of all noisy samples.
+        noise: the run's `GaussianNoise`.
     """
 
     def __init__(self, units, level, run):
         self.positions = np.concatenate([np.asarray(positions) for positions, _ in units])
-        self.level, self._noise, self._units = level, GaussianNoise(run), iter(units)
+        self.units, self.level, self.noise = units, level, GaussianNoise(run)
+        self._waiting = iter(units)
 
-    def corrupt(self, inputs, size, valid=None):
-        """Add noise, in place, to the next `size` rows.
+    def corrupt(self, inputs, size):
+        """Add noise, in place, to the next `size` rows, all of them noisy.
 
         Args:
             inputs: modality -> tensor (size, ...).
             size: rows of the batch.
-            valid: see `GaussianNoise.add`.
         """
         start = 0
         while start < size:
-            positions, modality = next(self._units)
+            positions, modality = next(self._waiting)
             rows = slice(start, start + len(positions))
-            steps = None if valid is None else valid[rows]
-            inputs[modality][rows] = self._noise.add(inputs[modality][rows], self.level, steps)
+            inputs[modality][rows] = self.noise.add(inputs[modality][rows], self.level)
             start = rows.stop
 
 
@@ -84,18 +89,38 @@ def sweep(directory, setting, modalities, units, levels, runs, samples, score):
         score: function of such a dict that gives a dict of numbers.
 
     Returns:
-        List of dicts: level, run, noisy_share and the numbers of `score`.
+        List of dicts: input ("noise"), level, run, noisy_share and the numbers of `score`.
     """
     rows = []
     for level in levels:
-        done = directory.runs(setting, level)
+        part = f"level~{float(level)!r}"
+        done = directory.runs(setting, part)
         missing = [run for run in range(runs) if run not in done]
         if missing:
             clean = directory.clean(samples.clean)
             for run in missing:
                 results, share = noisy_results(clean, units, modalities, level, run, samples.noisy)
                 done[run] = {"noisy_share": share, **score(results)}
-            directory.store(setting, level, done)
+            directory.store(setting, part, done)
         log.info("%s: level %g, %d of %d runs computed", setting, level, len(missing), runs)
-        rows += [{"level": float(level), "run": run, **done[run]} for run in range(runs)]
+        rows += [
+            {"input": NOISE, "level": float(level), "run": run, **done[run]} for run in range(runs)
+        ]
     return rows
+
+
+def without_modalities(directory, setting, modalities, samples, score):
+    """The row of a setting whose modalities are missing: set to zero in every sample.
+
+    Args:
+        directory, setting, modalities, score: as for `sweep`.
+        samples: has `missing(modalities)`.
+
+    Returns:
+        dict of input ("zero"), no level, run 0 and the numbers of `score`.
+    """
+    done = directory.runs(setting, ZERO)
+    if not done:
+        done = {0: {"noisy_share": 1.0, **score(samples.missing(modalities))}}
+        directory.store(setting, ZERO, done)
+    return {"input": ZERO, "level": None, "run": 0, **done[0]}

@@ -46,17 +46,14 @@ class SweepDirectory:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
-    def runs(self, setting, level):
-        """What is stored of one level: run -> dict of numbers."""
-        path = self._level(setting, level)
+    def runs(self, setting, part):
+        """What is stored of one part of a setting, a level: run -> dict of numbers."""
+        path = self.path / setting / f"{part}.json"
         return {int(run): row for run, row in read_json(path).items()} if path.exists() else {}
 
-    def store(self, setting, level, runs):
-        """Keep the results of one level: run -> dict of numbers."""
-        write_json(self._level(setting, level), runs)
-
-    def _level(self, setting, level):
-        return self.path / setting / f"level~{float(level)!r}.json"
+    def store(self, setting, part, runs):
+        """Keep the results of one part of a setting: run -> dict of numbers."""
+        write_json(self.path / setting / f"{part}.json", runs)
 
     @contextlib.contextmanager
     def _locked(self):

@@ -9,7 +9,10 @@ import pandas as pd
 from dynmm.errors import InputError
 from dynmm.reporting import style
 
-KEYS = ("model", "seed", "setting", "level", "run")
+KEYS = ("model", "seed", "setting", "input", "level", "run")
+NOISE, ZERO = "noise", "zero"  # what was done to the input
+NARROW = 4  # with so many settings beside each other a panel has room for fewer ticks
+MISSING_MARK = "∅"
 ROW_HEIGHT, FOOT_HEIGHT = 1.15, 0.75  # inches
 
 
@@ -37,22 +40,26 @@ def read_sweeps(paths):
 
 
 def over_runs(frame, column):
-    """Mean and deviation of one column for each model, setting and level.
+    """Mean and deviation of one column for each model, setting, input and level.
 
     The mean goes over seeds and runs; the deviation is that over the runs of one seed, pooled over
     the seeds, as the paper's figure has one trained network and ten runs.
 
     Returns:
-        DataFrame with columns model, setting, level, mean, std (0 for one run).
+        DataFrame with columns model, setting, input, level, mean (NaN where the model has no such
+        column), std (0 for one run).
     """
-    keys = ["model", "setting", "level"]
-    of_seeds = frame.groupby([*keys, "seed"], sort=False)[column].agg(["mean", "var"]).fillna(0.0)
-    result = of_seeds.groupby(keys, sort=False).mean().reset_index()
+    keys = ["model", "setting", "input", "level"]
+    groups = frame.groupby([*keys, "seed"], sort=False, dropna=False)[column]
+    of_seeds = groups.agg(["mean", "var"]).fillna({"var": 0.0})
+    result = of_seeds.groupby(keys, sort=False, dropna=False).mean().reset_index()
     return result.assign(std=np.sqrt(result["var"])).drop(columns="var")
 
 
 def noise_figure(frame, panels, *, models, settings, notes):
     """A column of panels for each setting: scores above, what was computed below.
+
+    Missing modalities stand apart, right of the levels.
 
     Args:
         frame: what `read_sweeps` returned.
@@ -71,6 +78,8 @@ def noise_figure(frame, panels, *, models, settings, notes):
         missing = [name for name in wanted if name not in set(frame[key])]
         if missing:
             raise InputError(f"no noise sweep of a {key}", key=key, found=", ".join(missing))
+    levels = sorted(frame["level"].dropna().unique())
+    apart = levels[-1] + 0.3 * (levels[-1] - levels[0])
     fig, axes = style.figure(
         height=ROW_HEIGHT * len(panels) + FOOT_HEIGHT,
         nrows=len(panels),
@@ -80,20 +89,23 @@ def noise_figure(frame, panels, *, models, settings, notes):
         squeeze=False,
     )
     for row, panel in zip(axes, panels, strict=True):
+        if panel.column not in frame:
+            raise InputError("no noise sweep has a column", key=panel.column, found=list(frame))
         summary = over_runs(frame, panel.column)
         for place, (axis, setting) in enumerate(zip(row, settings, strict=True)):
             for index, model in enumerate(models):
                 part = summary[(summary["model"] == model) & (summary["setting"] == setting)]
-                _draw(axis, part.sort_values("level"), panel, index, models[model])
+                place_of = {"mean": panel.scale * part["mean"], "std": panel.scale * part["std"]}
+                _draw(axis, part.assign(**place_of), index, models[model], apart)
             if not place:
                 axis.set_ylabel(panel.label)
         if panel.from_zero:
             row[0].set_ylim(bottom=0)
     for axis, title in zip(axes[0], settings.values(), strict=True):
         axis.set_title(title)
+    ticks = _ticks(levels, apart if (frame["input"] == ZERO).any() else None, len(settings))
     for axis in axes[-1]:
-        axis.set_xticks(_ticks(sorted(frame["level"].unique())))
-        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xticks(list(ticks), list(ticks.values()))
     axes[-1][len(settings) // 2].set_xlabel("level of noise")
     fig.align_ylabels(axes[:, 0])
     style.legend_above(fig, *axes[0][0].get_legend_handles_labels())
@@ -107,25 +119,23 @@ def counts_note(frame):
     return f"seeds: {seeds}; runs of each: {runs}; bars: deviation over the runs of a seed"
 
 
-def _draw(axis, part, panel, index, label):
-    values = part.dropna(subset="mean")
-    if values.empty:
-        return
-    axis.errorbar(
-        values["level"],
-        panel.scale * values["mean"],
-        yerr=panel.scale * values["std"],
-        label=label,
-        clip_on=False,
-        zorder=3,
-        **style.series(index),
-    )
+def _draw(axis, part, index, label, apart):
+    part = part.dropna(subset="mean").sort_values("level")
+    look = {"label": label, "clip_on": False, "zorder": 3, **style.series(index)}
+    noisy, missing = part[part["input"] == NOISE], part[part["input"] == ZERO]
+    if len(noisy):
+        axis.errorbar(noisy["level"], noisy["mean"], yerr=noisy["std"], **look)
+    if len(missing):
+        look |= {"label": None, "linestyle": "none", "markersize": 4.5}
+        axis.plot([apart] * len(missing), missing["mean"], **look)
 
 
-def _ticks(levels):
-    """The first, the middle and the last level of the axis: there is room for no more."""
+def _ticks(levels, apart, settings):
+    """Place -> label: the first and last level, what lies between where there is room, and zero."""
     middle = min(levels, key=lambda level: abs(level - (levels[0] + levels[-1]) / 2))
-    return sorted({levels[0], middle, levels[-1]})
+    shown = {levels[0], levels[-1]} if settings >= NARROW else {levels[0], middle, levels[-1]}
+    ticks = {level: f"{level:g}" for level in sorted(shown)}
+    return ticks if apart is None else {**ticks, apart: MISSING_MARK}
 
 
 def _read(path):

@@ -1,0 +1,118 @@
+"""Sweep noise over the features of the test split under one model; then leave modalities out."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.evaluation.feature_noise import (
+    SETTINGS,
+    NoisyFeatures,
+    dynamic_predictor,
+    feature_scores,
+    predict_expert,
+)
+from dynmm.evaluation.noise_sweep import sweep, without_modalities
+from dynmm.evaluation.sweep_directory import SweepDirectory
+from dynmm.evaluation.tasks import load_evaluation
+from dynmm.files import atomic_path, read_json
+from dynmm.models.dynamic_build import dynamic_from, load_dynamic_weights
+from dynmm.models.expert_build import expert_from
+from dynmm.models.weights import load_weights
+from dynmm.provenance import fingerprint, provenance
+from dynmm.tasks import TASKS, load_task, source_files
+
+SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
+
+
+def main(arguments):
+    """Compute what the resume directory lacks, then publish all settings, levels and runs."""
+    config, device = arguments.config, acquire_device()
+    task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
+    manifest, noise = read_json(arguments.prepared), config["noise"]
+    split = task.open(arguments.prepared.parent, task.splits[2])
+    samples = NoisyFeatures(
+        lambda: _model(arguments, config, task, manifest).to(device).eval(),
+        predict_expert
+        if "expert" in config
+        else dynamic_predictor(config["inference"], config["temperature"]),
+        task,
+        split,
+        {**config["evaluation"], "batch_size": noise["batch_size"]},
+        device,
+    )
+    experts = [expert["name"] for expert in config.get("experts", [])]
+
+    def score(results):
+        return feature_scores(
+            results, lambda outputs: evaluation.scores(outputs, split.targets, manifest), experts
+        )
+
+    record = _record(arguments, config, task, evaluation)
+    directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
+    units, rows = samples.units(noise["per"]), []
+    for setting in noise["settings"]:
+        modalities = SETTINGS[task.name][setting]
+        found = sweep(
+            directory,
+            setting,
+            modalities,
+            units,
+            noise["levels"],
+            noise["runs"],
+            samples,
+            score,
+        )
+        if len(modalities) == 1:
+            found.append(without_modalities(directory, setting, modalities, samples, score))
+        rows += [{"setting": setting, **row} for row in found]
+    names = {"model": arguments.model, "seed": arguments.seed}
+    with atomic_path(arguments.out) as path:
+        pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
+
+
+def _model(arguments, config, task, manifest):
+    sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
+    if "expert" in config:
+        return load_weights(
+            expert_from(task.name, config["expert"], sizes, outputs), arguments.weights
+        )
+    model = dynamic_from(task.name, config, sizes, outputs)
+    if config["freeze"]:
+        model.freeze_experts()
+    return load_dynamic_weights(model, arguments.weights, arguments.experts)
+
+
+def _record(arguments, config, task, evaluation):
+    kept = {key: value for key, value in config["noise"].items() if key not in SWEPT}
+    networks = [config["expert"]] if "expert" in config else [*config["experts"], config["gate"]]
+    inputs = {"manifest": arguments.prepared, "weights": arguments.weights}
+    inputs |= {f"expert{place}": path for place, path in enumerate(arguments.experts)}
+    return provenance(
+        __file__,
+        {**config, "noise": kept},
+        inputs,
+        arguments.seed,
+        modules=[*source_files(task, networks), evaluation.__file__],
+    )
+
+
+def parse(argv=None):
+    """The command line."""
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--model", required=True, help="name of the expert, or dynmm")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--weights", type=Path, required=True, help="of the model")
+    parser.add_argument(
+        "--experts", type=Path, nargs="*", default=[], help="weights of a dynamic model's experts"
+    )
+    parser.add_argument("--seed", type=int, required=True, help="of the training")
+    parser.add_argument("--resume-dir", type=Path, required=True, help="keeps finished levels")
+    parser.add_argument("--out", type=Path, required=True, help="output, .csv")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    program.run(main, parse())

@@ -1,0 +1,51 @@
+"""Draw the score and the experts' shares against the level of noise; keep the numbers as CSV."""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.files import atomic_path
+from dynmm.reporting import headings
+from dynmm.reporting.grid_points import DYNAMIC, describe
+from dynmm.reporting.noise_curves import MISSING_MARK, Panel, counts_note, noise_figure, read_sweeps
+from dynmm.reporting.style import save_figure
+
+
+def main(arguments):
+    """Draw the sweeps of the models and settings in the config slice."""
+    config, frame = arguments.config, read_sweeps(arguments.sweeps)
+    *experts, _ = config["models"]
+    score = headings.score(config["score"])
+    names = {
+        name: f"{headings.expert_title(name)} (E{place})"
+        for place, name in enumerate(experts, start=1)
+    }
+    fig = noise_figure(
+        frame,
+        [
+            Panel(config["score"], score.heading, score.scale),
+            Panel(f"share_{experts[-1]}", f"share of E{len(experts)} (%)", 100, from_zero=True),
+        ],
+        models=names | {DYNAMIC: "DynMM"},
+        settings={
+            name: f"noise on {name}" if place == 0 else name
+            for place, name in enumerate(config["settings"])
+        },
+        notes=[
+            f"DynMM: {describe(config['point'])}",
+            f"each {config['per']} is noisy with probability 0.33 a modality; "
+            f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
+            f"data: {config['content']}; preset: {config['preset']}",
+        ],
+    )
+    with atomic_path(arguments.csv) as path:
+        frame.assign(preset=config["preset"]).to_csv(path, index=False)
+    save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--sweeps", type=Path, nargs="+", required=True, help="CSV of each model")
+    parser.add_argument("--csv", type=Path, required=True, help="all rows, CSV")
+    parser.add_argument("--out", type=Path, required=True, help="PDF")
+    parser.add_argument("--png", type=Path, help="PNG (default: beside the PDF)")
+    program.run(main, parser.parse_args())

@@ -1,0 +1,29 @@
+"""Summarise the noise sweeps of all tasks: area under each curve, relative to clean."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dynmm import program
+from dynmm.files import atomic_path
+from dynmm.reporting.noise_areas import relative_areas
+from dynmm.reporting.noise_curves import read_sweeps
+
+
+def main(arguments):
+    """Write one row a task, model and setting; the config slice names each task's score."""
+    scores = arguments.config["scores"]
+    parts = [
+        relative_areas(read_sweeps(getattr(arguments, task)), task, scores[task]) for task in scores
+    ]
+    table = pd.concat(parts, ignore_index=True).assign(preset=arguments.config["preset"])
+    with atomic_path(arguments.out) as path:
+        table.to_csv(path, index=False)
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    for name in ("nyuv2", "mmimdb", "mosei"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="its sweeps")
+    parser.add_argument("--out", type=Path, required=True, help="output, .csv")
+    program.run(main, parser.parse_args())
