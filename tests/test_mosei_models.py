@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-import dynmm.models.mosei_experts as mosei_experts
+import dynmm.models.mosei_experts  # noqa: F401 (registers the experts)
 from dynmm.errors import InputError
 from dynmm.models.dynamic_experts import DynamicExperts
 from dynmm.models.expert_registry import build_expert, build_gate, registered_experts
 from dynmm.models.madds import count_madds
 from dynmm.models.sequence_madds import madds_at_length, madds_of_samples
-from dynmm.models.sequence_transformer import SequenceTransformer
+from dynmm.models.sequence_transformer import SequenceTransformer, published_computation
 
 SIZES = {"vision": 35, "audio": 74, "text": 300}
 SMALL = {"feedforward": 32, "layers": 2}
@@ -116,7 +116,7 @@ def test_equal_to_the_layers_of_torch(training):
 def test_the_last_layer_in_full_changes_nothing_but_the_cost(readout):
     model, inputs = build("text", readout=readout), batch()
     expected, cheap = model(inputs), count_madds(model, inputs)["complete"]
-    with mosei_experts.published_computation(model):
+    with published_computation(model):
         torch.testing.assert_close(model(inputs), expected, rtol=1e-5, atol=1e-6)
         assert count_madds(model, inputs)["complete"] > 1.2 * cheap
     assert count_madds(model, inputs)["complete"] == cheap
@@ -143,7 +143,7 @@ def test_dropout_is_active_in_training_alone():
 def test_multiply_adds_at_length_50_are_those_of_the_paper(name, per_module, complete):
     """Table 2 within 0.2 %; complete counts within 1 % but for the products inside attention."""
     model = gate() if name == "gate" else expert(name)
-    with mosei_experts.published_computation(model):
+    with published_computation(model):
         counted = count_madds(model, batch([50]))
     assert counted["per_module"] / 1e6 == pytest.approx(per_module, rel=2e-3)
     if complete:

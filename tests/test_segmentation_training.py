@@ -80,7 +80,7 @@ def results(folder):
             for name, tensor in load_file(folder / "weights.safetensors").items()
         },
         [row[:seconds] + row[seconds + 1 :] for row in history],
-        {k: v for k, v in json.loads((folder / "run.json").read_text()).items()},
+        json.loads((folder / "run.json").read_text()),
     )
 
 

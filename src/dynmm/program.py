@@ -22,6 +22,19 @@ def parser(description):
     return result
 
 
+def training_parser(description):
+    """As `parser`, with the options that every training has."""
+    result = parser(description)
+    result.add_argument("--name", required=True, help="shown with the progress")
+    result.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    result.add_argument("--seed", type=int, required=True)
+    result.add_argument("--resume-dir", type=Path, required=True, help="keeps unfinished work")
+    result.add_argument("--weights", type=Path, required=True, help="output, .safetensors")
+    result.add_argument("--history", type=Path, required=True, help="output, .csv")
+    result.add_argument("--training", type=Path, required=True, help="output, .json")
+    return result
+
+
 def run(main, arguments):
     """Call `main(arguments)` with logging set up; exit 1 with one message if it fails.
 

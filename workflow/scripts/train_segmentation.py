@@ -31,15 +31,8 @@ def main(arguments):
 
 def parse(argv=None):
     """The command line."""
-    parser = program.parser(__doc__)
-    parser.add_argument("--name", required=True, help="shown with the progress")
-    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser = program.training_parser(__doc__)
     parser.add_argument("--init", type=Path, help="weights to start from")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--resume-dir", type=Path, required=True, help="keeps unfinished work")
-    parser.add_argument("--weights", type=Path, required=True, help="output, .safetensors")
-    parser.add_argument("--history", type=Path, required=True, help="output, .csv")
-    parser.add_argument("--training", type=Path, required=True, help="output, .json")
     return parser.parse_args(argv)
 
 

@@ -7,8 +7,6 @@ declares. It returns (B, outputs). The options heads, layers, feedforward, dropo
 those of `SequenceTransformer`.
 """
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -222,23 +220,6 @@ class TransformerGate(nn.Sequential):
         """Gate logits (B, experts)."""
         encoder, linear = self
         return linear(encoder(_side_by_side(inputs), inputs["lengths"]))
-
-
-@contextlib.contextmanager
-def published_computation(model):
-    """Inside, every transformer computes its last layer in full, as the published networks do.
-
-    Its results stay the same; this is for counting the multiply-adds that the paper's tables hold.
-    """
-    transformers = [m for m in model.modules() if isinstance(m, SequenceTransformer)]
-    before = [transformer.whole_last_layer for transformer in transformers]
-    for transformer in transformers:
-        transformer.whole_last_layer = True
-    try:
-        yield model
-    finally:
-        for transformer, flag in zip(transformers, before, strict=True):
-            transformer.whole_last_layer = flag
 
 
 def _joint_size(input_sizes):

@@ -3,7 +3,7 @@
 import torch
 
 from dynmm.models.madds import count_madds
-from dynmm.models.mosei_experts import published_computation
+from dynmm.models.sequence_transformer import published_computation
 
 REFERENCE_LENGTH = 50  # of the paper's table 2: every sequence padded to 50 steps
 

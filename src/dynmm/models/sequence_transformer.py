@@ -5,6 +5,8 @@ then one time step of their output. The authors take the last step of the padded
 nothing; `readout` chooses between that and the last step of the sample itself.
 """
 
+import contextlib
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -89,6 +91,23 @@ class SequenceTransformer(nn.Module):
         if self.whole_last_layer:
             return last(tokens, layout)[layout.ends]
         return last.at_ends(tokens, layout)
+
+
+@contextlib.contextmanager
+def published_computation(model):
+    """Inside, every transformer computes its last layer in full, as the published networks do.
+
+    Its results stay the same; this is for counting the multiply-adds that the paper's tables hold.
+    """
+    transformers = [m for m in model.modules() if isinstance(m, SequenceTransformer)]
+    before = [transformer.whole_last_layer for transformer in transformers]
+    for transformer in transformers:
+        transformer.whole_last_layer = True
+    try:
+        yield model
+    finally:
+        for transformer, flag in zip(transformers, before, strict=True):
+            transformer.whole_last_layer = flag
 
 
 class EncoderLayer(nn.Module):
