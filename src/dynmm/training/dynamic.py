@@ -8,6 +8,8 @@ from dynmm.training.experts import ModalityTraining
 from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.training.stored_outputs import STORED
 
+OBJECTIVE = "objective"
+
 
 class DynamicTraining(ModalityTraining):
     """Gate and experts together, or the gate alone over frozen experts, by equation 1.
@@ -20,7 +22,9 @@ class DynamicTraining(ModalityTraining):
         model: `DynamicExperts`; what is trained and kept is its `trained_part`.
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
             `temperature` [first, last], `resource_weight` (lambda), `mode` of the gate in training
-            (soft, straight_through) and in `inference` (soft, hard).
+            (soft, straight_through) and in `inference` (soft, hard), and `select_by`: the best
+            epoch is that of the best "score" of the task, whatever it costs, or of the lowest
+            "objective", the loss itself with its term of lambda.
         madds: multiply-adds of the experts for one sample, in their order.
     """
 
@@ -29,6 +33,8 @@ class DynamicTraining(ModalityTraining):
         self.dynamic = model.to(data["device"])
         self.weight = settings["resource_weight"]
         self.costs = expert_costs(madds, settings["cost_convention"])
+        if settings["select_by"] == OBJECTIVE:
+            self.score_name, self.higher_is_better = OBJECTIVE, False
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
@@ -42,7 +48,7 @@ class DynamicTraining(ModalityTraining):
 
     @torch.no_grad()
     def score(self, epoch):
-        """The task's score on the validation split, the gate as inference will have it."""
+        """Score or objective on the validation split, the gate as inference will have it."""
         temperature = self._temperature(epoch)
         mode = self.settings["inference"]
 
@@ -55,8 +61,11 @@ class DynamicTraining(ModalityTraining):
             return found.outputs, found.weights
 
         outputs, weights = self.on_validation(predict)
-        cost = self.weight * resource_term(weights, self.costs).item()
-        return self.task.score(outputs, self.validation.targets, cost)
+        targets = self.validation.targets
+        if self.score_name != OBJECTIVE:
+            return self.task.score(outputs, targets)
+        cost = self.weight * resource_term(weights, self.costs)
+        return (self.task.loss(outputs, targets) + cost).item()
 
     def epoch_values(self, epoch):
         """The temperature of the epoch."""
