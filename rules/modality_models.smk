@@ -166,8 +166,8 @@ rule train_dynamic:
         "python {input.script:q} --task {wildcards.task} --name dynmm/{params.point}"
         " --prepared {input.prepared:q} --experts {input.experts:q}"
         " --stored-train {input.stored_train:q} --stored-validation {input.stored_validation:q}"
-        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}"
-        "/resume/dynamic/{params.point}/seed~{wildcards.seed}"
+        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
+        "resume/dynamic/{params.point}/seed~{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
         " --training {output.training:q} --config {params.config:q} --log {log:q}"
 

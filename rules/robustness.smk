@@ -174,8 +174,8 @@ rule evaluate_feature_noise:
     shell:
         "python {input.script:q} --task {wildcards.task} --model {wildcards.model}"
         " --prepared {input.prepared:q} --weights {input.weights:q} --experts {input.experts:q}"
-        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}"
-        "/resume/noise/{wildcards.model}/seed{wildcards.seed}"
+        " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
+        "resume/noise/{wildcards.model}/seed{wildcards.seed}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
 
 
