@@ -62,7 +62,7 @@ def main(arguments):
             "content": config["content"],
             "paper_data": config["paper_data"],
             "seed": arguments.seed,
-            "select_on": "released weights" if released else run["select_on"],
+            "select_on": run["select_on"],
             **segmentation_metrics(result, madds, manifest["class_names"]),
             "measured_on": {
                 "device": _device_name(device),

@@ -13,6 +13,9 @@ TEXT_NOT_NUMBER = (
     "so use --configfile."
 )
 
+# a dynamic network has the static one's parameters and a gate; others start from their like
+_STARTS = {"dynamic": {"dynamic", "static"}}
+
 
 def validate(config, schema):
     """Refuse a configuration with unknown keys, bad values or runs that cannot be ordered.
@@ -28,6 +31,7 @@ def validate(config, schema):
     if errors:
         raise _explain(min(errors, key=_rank))
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
+    _check_rescale(config["nyuv2"]["augmentation"]["rescale"], "nyuv2.augmentation.rescale")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
     for task in ("mmimdb", "mosei"):
         check_modality(config[task], task)
@@ -39,6 +43,11 @@ def _check_blocks(network, key):
     if (network["encoder"] == "resnet50") != (network["block"] == "Bottleneck"):
         wanted = "Bottleneck" if network["encoder"] == "resnet50" else "BasicBlock, NonBottleneck1D"
         raise refused(f"{key}.block", network["block"], f"{wanted} with {network['encoder']}")
+
+
+def _check_rescale(factors, key):
+    if factors[0] > factors[1]:
+        raise refused(key, factors, "the smaller factor first")
 
 
 def _check_runs(runs, key):
@@ -67,6 +76,11 @@ def _check_start(runs, name, path):
             circle = " from ".join([*chain, earlier])
             raise refused(path, circle, "a run that does not itself start from this one")
         chain.append(earlier)
+    if len(chain) > 1:
+        start, model = chain[1], runs[name]["model"]
+        if runs[start]["model"] not in _STARTS.get(model, {model}):
+            found = f"{start}, whose model is {runs[start]['model']}"
+            raise refused(path, found, f"a run whose weights fit a model that is {model}")
 
 
 def _finite_number(_, value):
