@@ -6,7 +6,7 @@ import torchvision
 
 from dynmm.errors import InputError
 from dynmm.models.build import build_segmentation
-from dynmm.models.imagenet import TORCHVISION
+from dynmm.models.imagenet import published_weights
 from dynmm.models.resnet import ResNetEncoder
 
 NETWORK = {
@@ -35,7 +35,7 @@ def cache(tmp_path, monkeypatch):
 
 def put_torchvision_file(cache, encoder):
     network = getattr(torchvision.models, encoder)(weights=None)
-    torch.save(network.state_dict(), cache / TORCHVISION[encoder].url.rpartition("/")[2])
+    torch.save(network.state_dict(), cache / published_weights(encoder).url.rpartition("/")[2])
     return network
 
 
@@ -67,7 +67,7 @@ def test_no_network_and_no_file_says_what_to_fetch_and_where_to_put_it(cache):
     with pytest.raises(InputError) as caught:
         build_segmentation("static", NETWORK)
     message = str(caught.value)
-    assert TORCHVISION["resnet18"].url in message
+    assert published_weights("resnet18").url in message
     assert str(cache / "resnet18-f37072fd.pth") in message
     assert "pretrained: none" in message
 

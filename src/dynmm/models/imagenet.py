@@ -3,17 +3,11 @@
 from pathlib import Path
 
 import torch
-from torchvision.models import ResNet18_Weights, ResNet34_Weights, ResNet50_Weights
 
 from dynmm.errors import InputError
 from dynmm.models.resnet import ResNetEncoder
 from dynmm.models.weights import fill, read_checkpoint
 
-TORCHVISION = {
-    "resnet18": ResNet18_Weights.IMAGENET1K_V1,
-    "resnet34": ResNet34_Weights.IMAGENET1K_V1,
-    "resnet50": ResNet50_Weights.IMAGENET1K_V1,
-}
 ESANET_FILES = {"resnet18": "r18_NBt1D.pth", "resnet34": "r34_NBt1D.pth"}
 ESANET_PAGE = "https://github.com/TUI-NICR/ESANet (README, ImageNet-pretrained encoders)"
 FROM_SCRATCH = "or set nyuv2.network.pretrained: none to train from scratch"
@@ -49,8 +43,15 @@ def load_imagenet_encoders(model):
             )
 
 
+def published_weights(encoder):
+    """Torchvision's first ImageNet weights of resnet18, resnet34 or resnet50, not yet fetched."""
+    from torchvision.models import get_weight  # 2 s, which only pretrained networks should cost
+
+    return get_weight(f"{encoder.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1")
+
+
 def _torchvision_weights(encoder):
-    weights = TORCHVISION[encoder]
+    weights = published_weights(encoder)
     path = _cache() / Path(weights.url).name
     try:
         state = weights.get_state_dict(
