@@ -178,9 +178,9 @@ def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():
 @pytest.mark.parametrize(
     ("path", "value", "runs"),
     [
-        ((*TRAINING, "resource_weight"), 0.5, {"dynmm_a", "dynmm_b"}),
+        ((*TRAINING, "resource_weight"), 0.123, {"dynmm_a", "dynmm_b"}),
         ((*TRAINING, "gumbel"), True, {"dynmm_a", "dynmm_b"}),
-        ((*TRAINING, "epochs"), 99, {"rgb", "esanet", "stage1", "dynmm_a", "dynmm_b"}),
+        ((*TRAINING, "weight_decay"), 0.123, {"rgb", "esanet", "stage1", "dynmm_a", "dynmm_b"}),
         ((*RUNS, "dynmm_b", "temperature"), [0.0001, 1.0], {"dynmm_b"}),
         (("nyuv2", "evaluation", "batch_size"), 3, set()),
         (("data", "nyuv2", "content"), "photographs", set()),

@@ -1,4 +1,4 @@
-"""What is made again after which change: dry runs on a tree in which everything is made."""
+"""What is made again of NYU Depth V2 after which change: dry runs on a tree that is finished."""
 
 import os
 import shutil
@@ -7,7 +7,8 @@ import time
 import pytest
 import yaml
 
-from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree, planned
+import workflow_tree
+from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree
 
 SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 RUNS = list(SETTINGS["nyuv2"]["runs"])
@@ -34,9 +35,13 @@ def evaluate(*runs, seeds=SEEDS):
 NETWORKS = train(*RUNS) | evaluate(*RUNS)
 
 
-@pytest.fixture(scope="session")
+def planned(tree):
+    return workflow_tree.planned(tree, "nyuv2")
+
+
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return finished_tree(tmp_path_factory.mktemp("finished") / "tree")
+    return finished_tree(tmp_path_factory.mktemp("finished") / "tree", "nyuv2")
 
 
 @pytest.fixture
@@ -121,10 +126,10 @@ def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
         ("nyuv2.network.fusion", "add", MADDS | NETWORKS | REPORTS),
         ("nyuv2.network.pretrained", "imagenet", NETWORKS | REPORTS),
         ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
-        ("nyuv2.training.learning_rate", 0.02, NETWORKS | REPORTS),
+        ("nyuv2.training.learning_rate", 0.0123, NETWORKS | REPORTS),
         (
             "nyuv2.training.resource_weight",
-            0.5,
+            0.123,
             train("dynmm_a", "dynmm_b") | evaluate("dynmm_a", "dynmm_b") | REPORTS,
         ),
         (
