@@ -9,7 +9,6 @@ import torch
 
 from dynmm.data.feature_batches import shuffled, whole_batches
 from dynmm.data.manifest import open_array, read_manifest
-from dynmm.data.mosei_raw import MODALITIES
 from dynmm.errors import InputError
 
 POOL_BATCHES = 50
@@ -51,7 +50,7 @@ class SequenceSplit:
             return open_array(prepared_dir, manifest, f"{split}_{kind}.npy")
 
         return cls(
-            {modality: torch.from_numpy(array(modality)) for modality in MODALITIES},
+            {modality: torch.from_numpy(array(modality)) for modality in manifest["input_sizes"]},
             torch.from_numpy(array("offsets")),
             torch.from_numpy(array("labels")).unsqueeze(1),
             array("ids"),
