@@ -3,13 +3,17 @@
 import hashlib
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
 import loopback_drive
 from dynmm.data.drive import download_from_folder, is_drive_folder
+from dynmm.data.raw_datasets import fetch_missing
 from dynmm.errors import InputError
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "https://drive.google.com/drive/folders/1A_folder-of-tests"
 NAME = "data.pkl"
 CONTENT = pickle.dumps(list(range(300_000)), 4)
@@ -118,3 +122,10 @@ def test_no_network(tmp_path, monkeypatch):
 def test_addresses_of_folders():
     assert is_drive_folder(FOLDER)
     assert not is_drive_folder("https://drive.google.com/uc?id=1")
+
+
+def test_the_described_sentiment_file_is_fetched_from_its_folder(tmp_path, drive):
+    entry = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())["mosei"]
+    drive.files["mosei_senti_data.pkl"] = CONTENT
+    assert fetch_missing(entry, tmp_path, retries=0, pause=0.01) == ["mosei_senti_data.pkl"]
+    assert (tmp_path / "mosei_senti_data.pkl").read_bytes() == CONTENT

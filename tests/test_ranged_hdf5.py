@@ -2,19 +2,23 @@ import hashlib
 import http.server
 import re
 import threading
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import yaml
 
 import mmimdb_files
 from dynmm.data.mmimdb_prepare import prepare
 from dynmm.data.mmimdb_raw import RawMovies, check_movies
 from dynmm.data.ranged_file import BLOCK, NoRangesError, RangedFile
 from dynmm.data.ranged_hdf5 import fetch_datasets
+from dynmm.data.raw_datasets import fetch_missing
 from dynmm.errors import InputError
 from mmimdb_files import SPLITS
 
+ROOT = Path(__file__).resolve().parents[1]
 PATH = "/multimodal_imdb.hdf5"
 ROWS = 3000
 IMAGES = np.zeros((ROWS, 3, 16, 10), np.int32)  # most of the file, as in the true one
@@ -243,3 +247,13 @@ def test_a_server_without_ranges_is_told_apart(server):
     server.ranges = False
     with pytest.raises(NoRangesError):
         RangedFile(server.address)
+
+
+def test_of_the_described_film_file_the_read_data_sets_alone_are_fetched(server, tmp_path):
+    entry = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())["mmimdb"]
+    name = "multimodal_imdb.hdf5"
+    entry["files"][name]["addresses"] = [server.address]
+    assert fetch_missing(entry, tmp_path, retries=0, pause=0.01) == [name]
+    with h5py.File(tmp_path / name) as file:
+        assert set(file) == set(RawMovies.layout)
+    assert server.sent < len(server.content) / 2

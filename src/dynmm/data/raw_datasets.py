@@ -4,10 +4,16 @@ import logging
 from pathlib import Path
 
 from dynmm.data.download import download
+from dynmm.data.drive import download_from_folder, is_drive_folder
+from dynmm.data.mmimdb_raw import FILE as MOVIES
+from dynmm.data.mmimdb_raw import RawMovies, check_movies
+from dynmm.data.ranged_hdf5 import fetch_datasets
 from dynmm.errors import InputError
 
 ENTRY_KEYS = {"name", "page", "licence", "files"}
 FILE_KEYS = {"addresses", "bytes", "md5", "sha256", "by_hand"}
+# file -> the data sets that are read of it, and what checks their content
+IN_PARTS = {MOVIES: (list(RawMovies.layout), check_movies)}
 log = logging.getLogger(__name__)
 
 
@@ -19,6 +25,9 @@ def fetch_missing(entry, raw_dir, names=None, **options):
         raw_dir: folder of the raw files.
         names: which files; all where None.
         options: `retries` and `pause` of `download`.
+
+    A folder of Google Drive is fetched from through `drive`. Of an HDF5 file of which few data sets
+    are read (`IN_PARTS`) only these are fetched, where the server sends byte ranges.
 
     Returns:
         Names of the files that were fetched.
@@ -41,20 +50,24 @@ def fetch_missing(entry, raw_dir, names=None, **options):
         if not target.exists():
             log.info("fetching %s from %s; licence: %s", name, entry["page"], entry["licence"])
         try:
-            new = download(
-                source["addresses"],
-                target,
-                size=source["bytes"],
-                sha256=source["sha256"],
-                md5=source["md5"],
-                **options,
-            )
-            fetched += [name] if new else []
+            fetched += [name] if _fetch(source, target, options) else []
         except InputError as error:
             failures.append(f"{error} {source['by_hand']} Page: {entry['page']}")
     if failures:
         raise InputError("\n".join(failures))
     return fetched
+
+
+def _fetch(source, target, options):
+    """Fetch one file in the way its address and its form ask for; whether anything was fetched."""
+    addresses = source["addresses"]
+    if target.name in IN_PARTS:
+        keys, check = IN_PARTS[target.name]
+        return fetch_datasets(addresses, target, keys, check, **options)
+    checks = {"size": source["bytes"], "sha256": source["sha256"], "md5": source["md5"]}
+    if is_drive_folder(addresses[0]):
+        return download_from_folder(addresses, target, **checks, **options)
+    return download(addresses, target, **checks, **options)
 
 
 def _check_keys(mapping, keys, place):
