@@ -101,6 +101,12 @@ def datasets():
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def raw_source(task, name):
+    """What config/datasets.yaml says of a task's data set and of one of its files."""
+    entry = datasets()[task]
+    return entry | {"files": {name: entry["files"][name]}}
+
+
 def raw_dir(task):
     """The folder of a task's raw files."""
     return Path(config["data"][task]["raw_dir"])
@@ -151,9 +157,10 @@ def segmentation_weights(wildcards):
 
 def weights_of_run(run, seed):
     """As `segmentation_weights`, of the preset in config."""
-    weights = config["nyuv2"]["runs"][run].get("weights")
+    if "weights" in config["nyuv2"]["runs"][run]:
+        return _released_weights(run)
     folder = Path("results") / config["preset"] / "nyuv2" / "models" / run / f"seed{seed}"
-    return weights or str(folder / "weights.safetensors")
+    return str(folder / "weights.safetensors")
 
 
 def init_weights(wildcards):
@@ -163,8 +170,18 @@ def init_weights(wildcards):
     if start is None:
         return []
     if "weights" in runs[start]:
-        return runs[start]["weights"]
+        return _released_weights(start)
     return f"results/{{preset}}/nyuv2/models/{start}/seed{{seed}}/weights.safetensors"
+
+
+def _released_weights(run):
+    path = config["nyuv2"]["runs"][run]["weights"]
+    if not Path(path).exists():
+        stop(
+            f"released weights are missing: {path}. Put them there, or name another file in "
+            f"nyuv2.runs.{run}.weights (docs/workflow.md says where the authors' lie)."
+        )
+    return path
 
 
 def segmentation_madds(wildcards):

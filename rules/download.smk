@@ -27,7 +27,7 @@ for task, file in missing_raw_files():
             mem_mb=500,
             runtime=720,
         params:
-            config=as_json(datasets()[task]),
+            config=as_json(raw_source(task, file)),
             what=["--task", task, "--file", file, "--raw-dir", str(raw_dir(task))],
         shell:
             "python {input.script:q} {params.what:q} --config {params.config:q} --log {log:q}"

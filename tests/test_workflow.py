@@ -106,6 +106,19 @@ def test_a_missing_raw_file_is_named_with_what_to_do(tmp_path):
     )
 
 
+def test_missing_released_weights_are_named_with_what_to_do(tmp_path):
+    tree = copy_workflow(tmp_path / "tree")
+    write_raw(tree / "resources/sample/nyuv2")
+    run = "{model: dynamic, weights: ckpt_best.pth}"
+    (tree / "released.yaml").write_text(f"nyuv2: {{runs: {{released: {run}}}}}\n")
+    result = snakemake(tree, "nyuv2", "--dry-run", "--configfile", "released.yaml", check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "error: released weights are missing: ckpt_best.pth. Put them there, or name another file "
+        "in nyuv2.runs.released.weights (docs/workflow.md says where the authors' lie)."
+    )
+
+
 def test_a_bad_configuration_is_one_message_without_a_traceback(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
     (tree / "bad.yaml").write_text("nyuv2: {training: {epoch: 3}}\n")
