@@ -95,7 +95,7 @@ def test_curves_stand_at_their_levels_and_missing_modalities_apart():
     frame = pd.concat([sweep("text", "text", missing=0.2), sweep("dynmm", "text", 1.1)])
     figure = noise_figure(
         frame,
-        [Panel("miou", "mIoU (%)", 100), Panel("depth_encoder_madds", "G", 1e-9, from_zero=True)],
+        [Panel("miou", "mIoU (%)", 100), Panel("depth_encoder_madds", "G", 1e-9, limits=(0, None))],
         models={"text": "Text (E1)", "dynmm": "DynMM"},
         settings={"text": "noise on text"},
         notes=["a note"],

@@ -13,9 +13,16 @@ SEEDS = len(SETTINGS["seeds"])
 
 pytestmark = pytest.mark.slow
 
-FIGURE6 = {("plot_figure6", ""): 1}
+AREAS = {("tabulate_robustness", ""): 1}
+FIGURE6 = {("plot_figure6", ""): 1} | AREAS
 FIGURE7 = {("plot_figure7", ""): 1}
 FRAMES = {("predict_frames", ""): 1} | FIGURE7
+
+
+# three models a task, and a figure
+FEATURES = {("evaluate_feature_noise", ""): 3 * SEEDS, ("plot_robustness", ""): 1} | AREAS
+
+BOTH_TASKS = {job: 2 * count for job, count in FEATURES.items()} | AREAS
 
 
 def sweeps(models=NOISE["models"], settings=NOISE["settings"], seeds=SEEDS):
@@ -49,7 +56,10 @@ def test_a_finished_tree_plans_nothing(finished):
         ("nyuv2.predicted_frames.frames", 4, FRAMES),
         ("nyuv2.predicted_frames.level", 0.4, FRAMES),
         ("nyuv2.predicted_frames.dynamic", "dynmm_a", FRAMES),
-        ("data.nyuv2.content", "other rooms", FIGURE6 | FIGURE7),
+        ("data.nyuv2.content", "other rooms", {("plot_figure6", ""): 1} | FIGURE7),
+        ("mmimdb.noise.levels", [0, 3], FEATURES),
+        ("mosei.noise.settings", ["all"], FEATURES),
+        ("mosei.noise.score", "mae", {("plot_robustness", ""): 1} | AREAS),
         ("nyuv2.evaluation.batch_size", 3, {}),
         ("resources.evaluate_noise.mem_mb", 9000, {}),
     ],
@@ -64,11 +74,11 @@ def test_a_changed_setting_trains_nothing_and_plans_what_reads_it(tree, key, val
 @pytest.mark.parametrize(
     ("source", "jobs"),
     [
-        ("src/dynmm/evaluation/noise_sweep.py", sweeps() | FIGURE6),
-        ("src/dynmm/evaluation/noise.py", sweeps() | FIGURE6 | FRAMES),
+        ("src/dynmm/evaluation/segmentation_noise.py", sweeps() | FIGURE6),
+        ("src/dynmm/reporting/noise_areas.py", AREAS),
         ("src/dynmm/evaluation/frame_predictions.py", FRAMES),
         ("src/dynmm/reporting/frame_figure.py", FIGURE7),
-        ("src/dynmm/reporting/noise_curves.py", FIGURE6),
+        ("src/dynmm/evaluation/feature_noise.py", BOTH_TASKS),
     ],
 )
 def test_an_edited_module_plans_what_runs_it(tree, source, jobs):

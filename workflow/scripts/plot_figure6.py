@@ -8,10 +8,10 @@ from dynmm.reporting import headings
 from dynmm.reporting.noise_curves import Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
 
-TITLES = {"rgb": "noise on RGB", "depth": "on depth", "both": "on either"}
+TITLES = {"rgb": "on RGB", "depth": "on depth", "both": "on either"}
 PANELS = [
     Panel("miou", headings.score("miou").heading, headings.score("miou").scale),
-    Panel("depth_encoder_madds", "depth encoder\nMAdds (G)", 1e-9, from_zero=True),
+    Panel("depth_encoder_madds", "depth encoder\nMAdds (G)", 1e-9, limits=(0, None)),
 ]
 
 

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.configuration.grid import KEYS
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import DYNAMIC, describe
 from dynmm.reporting.noise_curves import MISSING_MARK, Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
+
+TITLES = {"both": "either", "all": "any"}  # never more than one at a time
 
 
 def main(arguments):
@@ -22,16 +25,13 @@ def main(arguments):
     fig = noise_figure(
         frame,
         [
-            Panel(config["score"], score.heading, score.scale),
-            Panel(f"share_{experts[-1]}", f"share of E{len(experts)} (%)", 100, from_zero=True),
+            Panel(config["score"], score.heading.replace(" (", "\n("), score.scale),
+            Panel(f"share_{experts[-1]}", f"share of\nE{len(experts)} (%)", 100, limits=(0, 100)),
         ],
         models=names | {DYNAMIC: "DynMM"},
-        settings={
-            name: f"noise on {name}" if place == 0 else name
-            for place, name in enumerate(config["settings"])
-        },
+        settings={name: f"on {TITLES.get(name, name)}" for name in config["settings"]},
         notes=[
-            f"DynMM: {describe(config['point'])}",
+            f"DynMM: {describe({key: config['point'][key] for key in KEYS})}",
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
             f"data: {config['content']}; preset: {config['preset']}",

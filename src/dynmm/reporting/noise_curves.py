@@ -17,12 +17,12 @@ ROW_HEIGHT, FOOT_HEIGHT = 1.15, 0.75  # inches
 
 
 class Panel(NamedTuple):
-    """One row of panels: its column, axis label, factor to its unit, and where its axis begins."""
+    """One row of panels: its column, axis label, factor to its unit, and the ends of its axis."""
 
     column: str
     label: str
     scale: float
-    from_zero: bool = False
+    limits: tuple = (None, None)
 
 
 def read_sweeps(paths):
@@ -99,8 +99,7 @@ def noise_figure(frame, panels, *, models, settings, notes):
                 _draw(axis, part.assign(**place_of), index, models[model], apart)
             if not place:
                 axis.set_ylabel(panel.label)
-        if panel.from_zero:
-            row[0].set_ylim(bottom=0)
+        row[0].set_ylim(*panel.limits)
     for axis, title in zip(axes[0], settings.values(), strict=True):
         axis.set_title(title)
     ticks = _ticks(levels, apart if (frame["input"] == ZERO).any() else None, len(settings))
