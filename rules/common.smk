@@ -68,16 +68,24 @@ def threads_of(rule_name):
     return config["resources"][rule_name]["threads"]
 
 
-def mem_mb_of(rule_name):
-    """Memory of a job in MB, from config; each further attempt asks for half as much again."""
-    first = config["resources"][rule_name]["mem_mb"]
+def growing_mem_mb(first):
+    """Memory of a job in MB; each further attempt asks for half as much again."""
     return lambda wildcards, attempt: round(first * 1.5 ** (attempt - 1))
 
 
-def runtime_of(rule_name):
-    """Minutes of a job, from config; each further attempt asks for as much again."""
-    first = config["resources"][rule_name]["runtime"]
+def growing_runtime(first):
+    """Minutes of a job; each further attempt asks for as much again."""
     return lambda wildcards, attempt: first * attempt
+
+
+def mem_mb_of(rule_name):
+    """As `growing_mem_mb`, from config."""
+    return growing_mem_mb(config["resources"][rule_name]["mem_mb"])
+
+
+def runtime_of(rule_name):
+    """As `growing_runtime`, from config."""
+    return growing_runtime(config["resources"][rule_name]["runtime"])
 
 
 def gpus_of(rule_name):

@@ -54,8 +54,8 @@ rule expand_sample_mosei:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing_mem_mb(1000),
+        runtime=growing_runtime(10),
     params:
         sample=str(raw_dir("mosei")),
     shell:

@@ -24,8 +24,8 @@ rule count_expert_madds:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing_mem_mb(2000),
+        runtime=growing_runtime(10),
     params:
         config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
     shell:

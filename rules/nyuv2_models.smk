@@ -59,8 +59,8 @@ rule count_segmentation_madds:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=growing_mem_mb(3000),
+        runtime=growing_runtime(10),
     params:
         config=as_json(segmentation.madds(config)),
     shell:

@@ -71,8 +71,8 @@ rule plot_figure6:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing_mem_mb(1000),
+        runtime=growing_runtime(10),
     params:
         config=as_json(robustness.figure6(config)),
     shell:
@@ -130,8 +130,8 @@ rule plot_figure7:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing_mem_mb(1000),
+        runtime=growing_runtime(10),
     params:
         config=as_json(robustness.figure7(config)),
     shell:
@@ -207,8 +207,8 @@ rule plot_robustness:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing_mem_mb(1000),
+        runtime=growing_runtime(10),
     params:
         config=lambda wildcards: as_json(robustness.feature_figure(config, wildcards.task)),
     shell:
@@ -239,8 +239,8 @@ rule tabulate_robustness:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing_mem_mb(1000),
+        runtime=growing_runtime(10),
     params:
         config=as_json(robustness.areas(config)),
     shell:

@@ -43,6 +43,8 @@ def test_a_further_attempt_on_slurm_asks_for_more_time_and_memory(tree):
     asked = ASKED["train_segmentation"]
     assert second["train_segmentation"]["runtime"] == str(2 * asked["runtime"])
     assert second["train_segmentation"]["mem_mb"] == str(round(1.5 * asked["mem_mb"]))
+    assert second["tabulate_segmentation"]["runtime"] == "20"
+    assert second["tabulate_segmentation"]["mem_mb"] == "1500"
     assert second["all"]["runtime"] == "60"  # the profile's own default grows too
 
 
