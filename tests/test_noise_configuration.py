@@ -1,0 +1,59 @@
+"""What the configuration of the noise refuses, and what each sweep is told."""
+
+import copy
+
+import pytest
+import yaml
+
+from dynmm.configuration import robustness
+from dynmm.configuration.validation import validate
+from dynmm.errors import InputError
+from workflow_tree import CONFIG, ROOT
+
+SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def changed(path, value):
+    config = copy.deepcopy(SETTINGS)
+    block = config
+    *parents, last = path.split(".")
+    for key in parents:
+        block = block[key]
+    block[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("nyuv2.noise.levels", [0.2, 0.4], "0 \\(clean\\) and above"),
+        ("nyuv2.noise.models", ["stage1"], "found: stage1.*esanet"),  # random paths
+        ("nyuv2.noise.models", ["nobody"], "nyuv2.noise.models; found: nobody"),
+        ("nyuv2.noise.per", "frame", "one of batch, sample"),
+        ("nyuv2.predicted_frames.dynamic", "esanet", "found: esanet; expected: one of dynmm_a"),
+        ("nyuv2.predicted_frames.static", "dynmm_a", "predicted_frames.static"),
+        ("nyuv2.predicted_frames.frames", [0], "predicted_frames.frames.0; found: 0"),
+        ("mmimdb.noise.settings", ["audio"], "one of image, text, both"),
+        ("mosei.noise.score", "micro_f1", "mosei.noise.score"),
+        ("mosei.noise.point.lambda", 0.123, "mosei.noise.point; found: lambda 0.123"),
+    ],
+)
+def test_bad_settings_of_the_noise_are_refused(path, value, words):
+    with pytest.raises(InputError, match=words):
+        validate(changed(path, value), SCHEMA)
+
+
+def test_every_model_is_told_its_own_network():
+    assert robustness.noise(SETTINGS, "esanet")["model"] == "static"
+    expert = robustness.feature_noise(SETTINGS, "mmimdb", "text")
+    assert expert["expert"]["model"] == "text" and "gate" not in expert
+    dynamic = robustness.feature_noise(SETTINGS, "mmimdb", robustness.DYNAMIC)
+    assert [entry["name"] for entry in dynamic["experts"]] == ["text", "late_fusion"]
+    assert dynamic["inference"] == "hard" and dynamic["freeze"] is True
+
+
+def test_jobs_are_models_seeds_and_settings():
+    jobs = robustness.noise_jobs(changed("nyuv2.noise.settings", ["depth"]))
+    models = SETTINGS["nyuv2"]["noise"]["models"]
+    assert sorted(jobs) == sorted((m, s, "depth") for m in models for s in SETTINGS["seeds"])
