@@ -67,6 +67,7 @@ def test_the_data_set_of_the_page_is_prepared_with_its_own_sizes(page):
     assert manifest["splits"] == mmimdb_files.SPLITS
 
 
+@pytest.mark.slow
 def test_the_expert_of_the_page_is_trained_and_evaluated(page):
     config = configured(page, "posters.yaml", "linear.yaml")
     config["mmimdb"]["training"] |= {"epochs": 2}

@@ -38,7 +38,6 @@ def run(*arguments):
 def test_the_program_exits_with_1_when_a_number_is_off(tmp_path):
     for name in ("exp_decay_temp", "diffsoftmax"):
         shutil.copy(FIXTURES / f"{name}.json", tmp_path)
-    assert run(tmp_path).returncode == 0
     record = json.loads((tmp_path / "exp_decay_temp.json").read_text())
     record["values"]["(1, 0.0001, 500)"]["250"] *= 1.01
     (tmp_path / "exp_decay_temp.json").write_text(json.dumps(record))
