@@ -23,6 +23,7 @@ RAW_FILES = {
 }
 CONFIG = Path("config/config.yaml")
 TARGETS = {None, "all", "nyuv2", "mmimdb", "mosei", "robustness"}  # rules that make nothing
+LABELS = ("run", "table", "kind", "expert", "lam")
 
 
 def copy_workflow(folder):
@@ -63,12 +64,12 @@ def finished_tree(folder, *targets):
 
 
 def planned(folder, *options):
-    """How many jobs a dry run plans, by rule and the run, table or kind of the job (or "")."""
+    """How many jobs a dry run plans, by rule and the job's first wildcard of `LABELS` (or "")."""
     jobs, rule, seen = Counter(), None, {}
     for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
             if rule not in TARGETS:
-                jobs[rule, next((seen[k] for k in ("run", "table", "kind") if k in seen), "")] += 1
+                jobs[rule, next((seen[k] for k in LABELS if k in seen), "")] += 1
             rule, seen = match[1], {}
         elif line.startswith("    wildcards: "):
             pairs = line.removeprefix("    wildcards: ").split(", ")

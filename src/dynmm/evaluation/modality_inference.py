@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from dynmm.data.feature_batches import in_order
-from dynmm.models.dynamic_experts import rows_for
+from dynmm.models.expert_inputs import rows_for
 
 
 @dataclass

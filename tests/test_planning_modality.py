@@ -1,0 +1,123 @@
+"""What a change plans of MM-IMDB and CMU-MOSEI: dry runs on a tree that is finished."""
+
+import shutil
+from collections import Counter
+
+import pytest
+import yaml
+
+import workflow_tree
+from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree
+
+SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
+MOVIES = SETTINGS["mmimdb"]
+SEEDS = len(SETTINGS["seeds"])
+LAMBDAS = Counter(map(str, [*MOVIES["grid"]["lambda"], *(p["lambda"] for p in MOVIES["points"])]))
+UNDER_GATE = MOVIES["dynamic"]["experts"]
+
+pytestmark = pytest.mark.slow
+
+REPORTS = {("tabulate_modality", "table1"): 1, ("plot_tradeoff", ""): 2}
+MADDS = {("count_expert_madds", ""): 1}
+
+
+def expert_jobs(rules, experts, seeds=SEEDS):
+    return {(rule, expert): seeds for rule in rules for expert in experts}
+
+
+def point_jobs(rules, lambdas, seeds=SEEDS):
+    return {(rule, lam): seeds * count for rule in rules for lam, count in lambdas.items()}
+
+
+TRAIN_POINTS = point_jobs(["train_dynamic"], LAMBDAS)
+EVALUATE_POINTS = point_jobs(["evaluate_dynamic"], LAMBDAS)
+POINTS = TRAIN_POINTS | EVALUATE_POINTS
+EVALUATE_EXPERTS = expert_jobs(["evaluate_expert"], MOVIES["experts"])
+STORE = expert_jobs(["store_expert_outputs"], UNDER_GATE)
+EXPERTS = expert_jobs(["train_expert"], MOVIES["experts"]) | EVALUATE_EXPERTS | STORE
+
+
+def planned(tree):
+    return workflow_tree.planned(tree, "mmimdb")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return finished_tree(tmp_path_factory.mktemp("finished") / "tree", "mmimdb")
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "tree")
+
+
+def test_a_finished_tree_plans_nothing(finished):
+    assert not planned(finished)
+
+
+@pytest.mark.parametrize("value", ["1e-3", 0.5, "0.50"])
+def test_a_lambda_more_plans_its_own_jobs_and_the_reports(tree, value):
+    change_config(tree, "mmimdb.grid.lambda", [*MOVIES["grid"]["lambda"], value])
+    own = point_jobs(["train_dynamic", "evaluate_dynamic"], {str(value): 1})
+    assert planned(tree) == own | REPORTS
+
+
+def test_a_lambda_less_plans_the_reports_alone(tree):
+    change_config(tree, "mmimdb.grid.lambda", MOVIES["grid"]["lambda"][:-1])
+    assert planned(tree) == REPORTS
+
+
+def test_a_single_point_more_plans_its_own_jobs_and_the_reports(tree):
+    point = {"lambda": 0.07, "tau": "1..0.01", "mode": "soft", "freeze": False}
+    change_config(tree, "mmimdb.points", [*MOVIES["points"], point])
+    own = point_jobs(["train_dynamic", "evaluate_dynamic"], {"0.07": 1})
+    assert planned(tree) == own | REPORTS
+
+
+def test_a_seed_more_plans_its_own_jobs_and_the_reports(tree):
+    change_config(tree, "seeds", [*SETTINGS["seeds"], 7])
+    share = {job: count // SEEDS for job, count in (EXPERTS | POINTS).items()}
+    assert planned(tree) == share | REPORTS
+
+
+def test_an_expert_more_plans_its_own_jobs_its_count_and_the_reports(tree):
+    change_config(tree, "mmimdb.experts.wide", {"model": "text", "options": {"hidden": 512}})
+    own = expert_jobs(["train_expert", "evaluate_expert"], ["wide"])
+    assert planned(tree) == own | MADDS | REPORTS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "jobs"),
+    [
+        ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
+        ("mmimdb.dynamic.learning_rate", 0.5, POINTS),
+        ("mmimdb.dynamic.cost_convention", "authors", POINTS),
+        ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | POINTS),
+        ("data.mmimdb.content", "posters", EVALUATE_EXPERTS | EVALUATE_POINTS),
+        ("resources.train_dynamic.mem_mb", 9000, None),
+        ("mosei.training.learning_rate", 0.5, None),
+    ],
+)
+def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jobs):
+    change_config(tree, key, value)
+    expected = jobs | REPORTS if jobs else {}
+    if "lrtf" in key:
+        expected |= MADDS | expert_jobs(["evaluate_expert"], ["lrtf"])
+    assert planned(tree) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "jobs"),
+    [
+        ("src/dynmm/models/maxout.py", EXPERTS | MADDS | POINTS | REPORTS),
+        ("src/dynmm/models/gate_relaxation.py", MADDS | POINTS | REPORTS),
+        ("src/dynmm/training/resource_term.py", POINTS | REPORTS),
+        ("src/dynmm/evaluation/mmimdb.py", EVALUATE_EXPERTS | EVALUATE_POINTS | REPORTS),
+        ("src/dynmm/models/mosei_experts.py", {}),
+        ("src/dynmm/data/sequence_batches.py", {}),
+        ("src/dynmm/evaluation/regression_metrics.py", {}),
+    ],
+)
+def test_an_edited_module_plans_what_its_code_touches(tree, source, jobs):
+    edit(tree, source)
+    assert planned(tree) == jobs
