@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo test test-fast lint clean-reports clean-results clean
+.PHONY: demo test test-fast lint rulegraph clean-reports clean-results clean
 
 demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
@@ -23,6 +23,11 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/snakemake --lint
+
+# The picture in the README, without the arrows to `all`; needs Graphviz.
+rulegraph: $(READY)
+	@$(BIN)/snakemake --forceall --rulegraph | grep -v -e '"all"' -e '-> 0$$' | \
+		dot -Tpng -Granksep=0.35 -Gnodesep=0.2 -o docs/rulegraph.png
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
