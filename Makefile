@@ -12,11 +12,15 @@ demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
 	@echo "Tables and figures are in reports/: start with reports/table3.md"
 
+# A file's tests stay in one process, which shares its fixtures; each process computes with one
+# thread, so that neither cores nor the small machines' memory are fought for.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: $(READY)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lint: $(READY)
 	@$(BIN)/ruff check .
