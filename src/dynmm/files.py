@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from dynmm.errors import InputError
+
 
 @contextlib.contextmanager
 def atomic_path(path):
@@ -41,9 +43,16 @@ def write_json(path, value):
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path):
-    """The value stored in the JSON file `path`."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path, fix="Make it again: delete it and run the same command."):
+    """The value stored in the JSON file `path`.
+
+    Raises:
+        InputError: the file is missing or no JSON; `fix` says what to do.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("not a readable JSON file", file=path, found=error, fix=fix) from error
 
 
 def sha256(path, block=1 << 20):

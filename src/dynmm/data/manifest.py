@@ -22,12 +22,7 @@ def read_manifest(prepared_dir, task):
     """
     path = Path(prepared_dir) / MANIFEST
     again = f"Run prepare_{task} again."
-    try:
-        manifest = read_json(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "prepared data without a readable manifest", file=path, found=error, fix=again
-        ) from error
+    manifest = read_json(path, fix=again)
     found = manifest.get("task") if isinstance(manifest, dict) else type(manifest).__name__
     if found != task:
         raise InputError(
