@@ -14,8 +14,8 @@ import time
 import torch
 
 from dynmm.device import keep_memory
-from dynmm.models.build import build_segmentation
-from dynmm.training.losses import multi_scale_cross_entropy
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.training.segmentation.task import multi_scale_cross_entropy
 
 NETWORK = {
     "encoder": "resnet50",

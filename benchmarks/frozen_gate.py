@@ -22,10 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from dynmm.data.feature_batches import FeatureSplit
-from dynmm.models import mlp_gate, mmimdb_experts  # noqa: F401 (they register what is built below)
-from dynmm.models.dynamic_experts import DynamicExperts
-from dynmm.models.expert_registry import build_expert, build_gate
+from dynmm.data.mmimdb.batches import FeatureSplit
+from dynmm.models.experts import mlp_gate  # noqa: F401 (they register what is built below)
+from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register what is built below)
+from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.models.experts.registry import build_expert, build_gate
 from dynmm.training.resource_term import expert_costs, resource_term
 
 SIZES, GENRES, BATCH = {"text": 300, "image": 4096}, 23, 128

@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from dynmm.data.hsv import VERSIONS, jitter_hsv
+from dynmm.data.nyuv2.hsv import VERSIONS, jitter_hsv
 from hsv_formulas import jitter_by_formulas
 
 HEIGHT, WIDTH = 480, 640

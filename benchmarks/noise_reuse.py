@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from dynmm.data.segmentation_frames import SegmentationFrames
-from dynmm.data.segmentation_loading import evaluation_batches
-from dynmm.evaluation import segmentation_inference
+from dynmm.data.nyuv2.batches import evaluation_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
 from dynmm.evaluation.noise_sweep import sweep
-from dynmm.evaluation.segmentation_noise import SETTINGS, NoisyFrames, noise_scores
+from dynmm.evaluation.segmentation.noise import SETTINGS, NoisyFrames, noise_scores
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.files import read_json
-from dynmm.models.build import build_segmentation
+from dynmm.inference import segmentation as segmentation_inference
+from dynmm.models.segmentation.build import build_segmentation
 
 PLAIN_MADDS = [0.0] * 5
 

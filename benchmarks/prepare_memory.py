@@ -20,13 +20,13 @@ import h5py
 import numpy as np
 from scipy.io import savemat
 
-from dynmm.data.nyuv2_raw import LABELED, MAPPING, SPLITS
+from dynmm.data.nyuv2.raw import LABELED, MAPPING, SPLITS
 
 HEIGHT, WIDTH, TRAIN_SHARE = 480, 640, 795 / 1449
 LIMIT_MB = 600
 PREPARE = """
 import resource, sys
-from dynmm.data.nyuv2_prepare import prepare
+from dynmm.data.nyuv2.prepare import prepare
 prepare(sys.argv[1], sys.argv[2], {"depth": "raw"})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

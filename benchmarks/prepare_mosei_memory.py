@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynmm.data.mosei_raw import FILE
+from dynmm.data.mosei.raw import FILE
 
 STEPS, PADDING = 50, 25
 SIZES = {"vision": 35, "audio": 74, "text": 300}
@@ -25,7 +25,7 @@ SPLITS = {"train": 16265, "valid": 1869, "test": 4643}
 ALLOWED = 1.3
 PREPARE = """
 import resource, sys
-from dynmm.data.mosei_prepare import prepare
+from dynmm.data.mosei.prepare import prepare
 prepare(sys.argv[1], sys.argv[2], {})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

@@ -12,9 +12,9 @@ import time
 
 import torch
 
-from dynmm.models.build import build_segmentation
-from dynmm.models.dynamic_esanet import PATHS
-from dynmm.models.path_costs import path_madds
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.dynamic_esanet import PATHS
+from dynmm.models.segmentation.path_costs import path_madds
 
 
 def main(options):

@@ -6,8 +6,8 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
+from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
 
-MODALITY_TASKS = ("mmimdb", "mosei")
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
@@ -16,9 +16,8 @@ def task_code_of(program, evaluates=False):
     """Input function: as `code_of`, and what the task of the wildcards adds by its modules."""
 
     def code(wildcards):
-        modules = [Path(SOURCE_ROOT, "dynmm", "tasks", f"{wildcards.task}.py")]
-        if evaluates:
-            modules.append(Path(SOURCE_ROOT, "dynmm", "evaluation", f"{wildcards.task}.py"))
+        folder = Path(SOURCE_ROOT, "dynmm", "tasks", wildcards.task)
+        modules = [folder / "task.py", *([folder / "evaluation.py"] if evaluates else [])]
         closures = [map(str, code_closure(module, SOURCE_ROOT)) for module in modules]
         return sorted({*_closure(program), *itertools.chain(*closures)})
 
@@ -91,7 +90,7 @@ def modality_results(task, name):
 def feature_noise_weights(wildcards):
     """Weights of the expert, or of the swept grid point, that the wildcard `model` names."""
     folder = f"results/{wildcards.preset}/{wildcards.task}"
-    if wildcards.model == robustness.DYNAMIC:
+    if wildcards.model == DYNAMIC:
         point = point_path(robustness.noise_point(config, wildcards.task))
         return f"{folder}/dynamic/{point}/seed~{wildcards.seed}/weights.safetensors"
     return f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/weights.safetensors"
@@ -99,7 +98,7 @@ def feature_noise_weights(wildcards):
 
 def feature_noise_experts(wildcards):
     """Weights of the experts under the gate, for the swept grid point alone."""
-    dynamic = wildcards.model == robustness.DYNAMIC
+    dynamic = wildcards.model == DYNAMIC
     return expert_files("weights.safetensors")(wildcards) if dynamic else []
 
 

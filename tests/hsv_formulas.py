@@ -8,7 +8,7 @@ import numpy as np
 
 
 def jitter_by_formulas(image, hue, saturation, value, version):
-    """As `dynmm.data.hsv.jitter_hsv`."""
+    """As `dynmm.data.nyuv2.hsv.jitter_hsv`."""
     shifted = version == "authors"
     hsv = to_hsv(image.astype(np.float32) if shifted else image.astype(np.float32) / 255)
     h = np.clip(hsv[..., 0] * hue, 0, 1)

@@ -6,8 +6,9 @@ import torch
 
 import fixture_rules
 import mmimdb_files
-from dynmm.data import mmimdb_prepare, mosei_prepare
-from dynmm.data.mosei_raw import FILE
+from dynmm.data.mmimdb import prepare as mmimdb_prepare
+from dynmm.data.mosei import prepare as mosei_prepare
+from dynmm.data.mosei.raw import FILE
 from dynmm.tasks import load_task
 from dynmm.training.run_directory import RunDirectory
 

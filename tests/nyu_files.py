@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 from scipy.io import savemat
 
-from dynmm.data.nyuv2_raw import LABELED, MAPPING, SPLITS
+from dynmm.data.nyuv2.raw import LABELED, MAPPING, SPLITS
 from fixture_rules import tiny_nyu
 
 SPLIT = {"train": [1, 3, 4], "test": [2, 5, 6]}

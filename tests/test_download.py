@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dynmm.data.download import download
-from dynmm.data.raw_datasets import ENTRY_KEYS, FILE_KEYS, fetch_missing
+from dynmm.data.download.datasets import ENTRY_KEYS, FILE_KEYS, fetch_missing
+from dynmm.data.download.transfer import download
 from dynmm.errors import InputError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -217,7 +217,8 @@ def test_web_page_is_not_taken_for_the_file(server, tmp_path):
 def test_killed_in_the_middle_then_resumed(server, tmp_path):
     server.delay = 0.05
     program = (
-        "import sys\nfrom dynmm.data.download import download\ndownload(sys.argv[1], sys.argv[2])"
+        "import sys\nfrom dynmm.data.download.transfer import download\n"
+        "download(sys.argv[1], sys.argv[2])"
     )
     victim = subprocess.Popen(
         [sys.executable, "-c", program, f"{server.address}/file.bin", tmp_path / "file.bin"],

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import loopback_drive
-from dynmm.data.drive import download_from_folder, is_drive_folder
-from dynmm.data.raw_datasets import fetch_missing
+from dynmm.data.download.datasets import fetch_missing
+from dynmm.data.download.drive import download_from_folder, is_drive_folder
 from dynmm.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

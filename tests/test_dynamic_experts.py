@@ -3,16 +3,16 @@ import torch
 from torch import nn
 
 from dynmm.errors import InputError
-from dynmm.models import mmimdb_experts
-from dynmm.models.dynamic_experts import DynamicExperts, combine
-from dynmm.models.expert_registry import (
+from dynmm.models.experts import mmimdb as mmimdb_experts
+from dynmm.models.experts.dynamic import DynamicExperts, combine
+from dynmm.models.experts.mlp_gate import MlpGate
+from dynmm.models.experts.registry import (
     build_expert,
     build_gate,
     register_expert,
     registered_experts,
 )
 from dynmm.models.madds import count_madds
-from dynmm.models.mlp_gate import MlpGate
 
 SIZES = {"text": 300, "image": 4096}
 GENRES = 23

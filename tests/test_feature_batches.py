@@ -3,10 +3,11 @@ import pytest
 import torch
 
 import mmimdb_files
-from dynmm.data.feature_batches import FeatureSplit, shuffled, whole_batches
-from dynmm.data.mmimdb_prepare import prepare
+from dynmm.data.mmimdb.batches import FeatureSplit
+from dynmm.data.mmimdb.prepare import prepare
+from dynmm.data.ordering import shuffled, whole_batches
 from dynmm.errors import InputError
-from dynmm.evaluation.multilabel_metrics import f1_scores
+from dynmm.metrics.multilabel import f1_scores
 from mmimdb_files import SPLITS
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dynmm.data.feature_batches import FeatureSplit
-from dynmm.data.sequence_batches import SequenceSplit
-from dynmm.evaluation.feature_noise import (
-    SETTINGS,
+from dynmm.data.mmimdb.batches import FeatureSplit
+from dynmm.data.mosei.batches import SequenceSplit
+from dynmm.evaluation.modality.noise import (
     NoisyFeatures,
     dynamic_predictor,
     feature_scores,
@@ -17,8 +16,8 @@ from dynmm.evaluation.feature_noise import (
 )
 from dynmm.evaluation.noise_sweep import sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
-from dynmm.models.dynamic_build import dynamic_from
-from dynmm.tasks import load_task
+from dynmm.models.experts.dynamic_build import dynamic_from
+from dynmm.tasks import load_evaluation, load_task
 
 CPU = torch.device("cpu")
 EXPERTS = ["text", "late_fusion"]
@@ -122,7 +121,7 @@ def plain(task, model, modalities, level, run):
 def test_the_numbers_are_those_of_a_plain_loop(task, model, samples, tmp_path):
     directory = SweepDirectory(tmp_path, "a" * 64, {})
     differing = 0
-    for setting, modalities in SETTINGS[task.name].items():
+    for setting, modalities in load_evaluation(task.name).NOISE_SETTINGS.items():
         units = samples.units("batch")
         rows = sweep(directory, setting, modalities, units, [0, 0.5, 1.5], 4, samples, score)
         for row in rows:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.segmentation_frames import SegmentationFrames
+from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.prepare import prepare
 from dynmm.errors import InputError
-from dynmm.evaluation.frame_predictions import FramePredictions, most_different, positions_of
-from dynmm.models.build import build_segmentation
+from dynmm.evaluation.segmentation.frames import FramePredictions, most_different, positions_of
+from dynmm.models.segmentation.build import build_segmentation
 from nyu_files import write_raw
 
 NETWORK = {

@@ -5,9 +5,9 @@ import torch
 import torchvision
 
 from dynmm.errors import InputError
-from dynmm.models.build import build_segmentation
-from dynmm.models.imagenet import published_weights
-from dynmm.models.resnet import ResNetEncoder
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.imagenet import published_weights
+from dynmm.models.segmentation.resnet import ResNetEncoder
 
 NETWORK = {
     "encoder": "resnet18",

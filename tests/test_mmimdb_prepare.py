@@ -10,7 +10,7 @@ import pytest
 
 import mmimdb_files
 from dynmm.data.manifest import open_array, read_manifest
-from dynmm.data.mmimdb_prepare import ROWS_AT_ONCE, prepare
+from dynmm.data.mmimdb.prepare import ROWS_AT_ONCE, prepare
 from dynmm.errors import InputError
 from dynmm.files import sha256
 from mmimdb_files import GENRES, SPLITS

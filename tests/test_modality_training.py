@@ -6,16 +6,19 @@ import torch
 
 import modality_runs as runs
 from dynmm.errors import InputError
-from dynmm.evaluation.modality_inference import run_dynamic, run_expert
-from dynmm.models.dynamic_build import dynamic_from, load_dynamic_weights, load_expert_weights
-from dynmm.models.expert_build import expert_from
+from dynmm.inference.modality import run_dynamic, run_expert
+from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.dynamic_build import (
+    dynamic_from,
+    load_dynamic_weights,
+    load_expert_weights,
+)
 from dynmm.models.weights import load_weights, save_weights
-from dynmm.training.dynamic import OBJECTIVE, DynamicTraining
-from dynmm.training.dynamic_run import train_dynamic
-from dynmm.training.expert_run import open_data, train_expert
 from dynmm.training.loop import LoopSettings, fit
+from dynmm.training.modality.dynamic import OBJECTIVE, DynamicTraining, train_dynamic
+from dynmm.training.modality.experts import open_data, train_expert
+from dynmm.training.modality.stored_outputs import save_stored, with_stored
 from dynmm.training.resource_term import expert_costs
-from dynmm.training.stored_outputs import save_stored, with_stored
 
 TASKS = ("mmimdb", "mosei")
 PARTS = ("train", "validation")

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import fixture_rules as rules
-from dynmm.data.feature_batches import in_order
-from dynmm.data.mosei_prepare import first_words, prepare
-from dynmm.data.mosei_raw import FILE, SENTENCES, video_of
-from dynmm.data.sequence_batches import SequenceSplit, bucketed
+from dynmm.data.mosei.batches import SequenceSplit, bucketed
+from dynmm.data.mosei.prepare import first_words, prepare
+from dynmm.data.mosei.raw import FILE, SENTENCES, video_of
+from dynmm.data.ordering import in_order
 from dynmm.errors import InputError
 
 MODALITIES = ("vision", "audio", "text")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from dynmm.evaluation.regression_metrics import pearson, sentiment_scores
+from dynmm.metrics.regression import pearson, sentiment_scores
 
 
 def test_a_zero_counts_as_positive_by_one_rule_and_not_at_all_by_the_other():

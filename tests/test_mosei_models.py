@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-import dynmm.models.mosei_experts  # noqa: F401 (registers the experts)
+import dynmm.models.experts.mosei  # noqa: F401 (registers the experts)
 from dynmm.errors import InputError
-from dynmm.models.dynamic_experts import DynamicExperts
-from dynmm.models.expert_registry import build_expert, build_gate, registered_experts
+from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.models.experts.registry import build_expert, build_gate, registered_experts
+from dynmm.models.experts.sequence_madds import madds_at_length, madds_of_samples
+from dynmm.models.experts.sequence_transformer import SequenceTransformer, published_computation
 from dynmm.models.madds import count_madds
-from dynmm.models.sequence_madds import madds_at_length, madds_of_samples
-from dynmm.models.sequence_transformer import SequenceTransformer, published_computation
 
 SIZES = {"vision": 35, "audio": 74, "text": 300}
 SMALL = {"feedforward": 32, "layers": 2}

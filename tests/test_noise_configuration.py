@@ -8,6 +8,7 @@ import yaml
 from dynmm.configuration import robustness
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
+from dynmm.vocabulary import DYNAMIC
 from workflow_tree import CONFIG, ROOT
 
 SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
@@ -48,7 +49,7 @@ def test_every_model_is_told_its_own_network():
     assert robustness.noise(SETTINGS, "esanet")["model"] == "static"
     expert = robustness.feature_noise(SETTINGS, "mmimdb", "text")
     assert expert["expert"]["model"] == "text" and "gate" not in expert
-    dynamic = robustness.feature_noise(SETTINGS, "mmimdb", robustness.DYNAMIC)
+    dynamic = robustness.feature_noise(SETTINGS, "mmimdb", DYNAMIC)
     assert [entry["name"] for entry in dynamic["experts"]] == ["text", "late_fusion"]
     assert dynamic["inference"] == "hard" and dynamic["freeze"] is True
 

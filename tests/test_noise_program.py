@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.models.build import build_segmentation
-from dynmm.models.path_costs import path_madds
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.path_costs import path_madds
 from dynmm.models.weights import save_weights
 from nyu_files import write_raw
 

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 import fixture_rules as rules
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.segmentation_frames import SegmentationFrames
-from dynmm.data.segmentation_loading import evaluation_batches
-from dynmm.evaluation import noise_sweep, segmentation_inference
+from dynmm.data.nyuv2.batches import evaluation_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.evaluation import noise_sweep
 from dynmm.evaluation.noise import GaussianNoise, noisy_modalities, split_units
-from dynmm.evaluation.segmentation_inference import run_split
-from dynmm.evaluation.segmentation_noise import SETTINGS, NoisyFrames, noise_scores
+from dynmm.evaluation.segmentation.noise import SETTINGS, NoisyFrames, noise_scores
 from dynmm.evaluation.sweep_directory import SweepDirectory
-from dynmm.models.build import build_segmentation
+from dynmm.inference import segmentation as segmentation_inference
+from dynmm.inference.segmentation import run_split
+from dynmm.models.segmentation.build import build_segmentation
 from nyu_files import write_raw
 
 NETWORK = {

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import nyu_files
-from dynmm.data.class_weights import ClassCounts, class_weights
 from dynmm.data.manifest import read_manifest
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.nyuv2_raw import LABELED, MAPPING, SPLITS, RawFrames
-from dynmm.data.nyuv2_tables import read_class_mapping, read_splits
-from dynmm.data.segmentation_frames import SegmentationFrames, holdout
+from dynmm.data.nyuv2.class_weights import ClassCounts, class_weights
+from dynmm.data.nyuv2.frames import SegmentationFrames, holdout
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.data.nyuv2.raw import LABELED, MAPPING, SPLITS, RawFrames
+from dynmm.data.nyuv2.tables import read_class_mapping, read_splits
 from dynmm.errors import InputError
 from dynmm.files import sha256
 from fixture_rules import tiny_nyu
@@ -197,7 +197,7 @@ def test_killed_run_leaves_nothing_that_looks_prepared_and_the_next_one_cleans_u
     raw = nyu_files.write_raw(tmp_path / "raw", many, {"train": numbers[:-1], "test": numbers[-1:]})
     out = tmp_path / "prepared"
     program = (
-        "import sys\nfrom dynmm.data.nyuv2_prepare import prepare\n"
+        "import sys\nfrom dynmm.data.nyuv2.prepare import prepare\n"
         "prepare(sys.argv[1], sys.argv[2], {'depth': 'refined'})"
     )
     victim = subprocess.Popen(

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from dynmm.models import path_costs
-from dynmm.models.build import build_segmentation
 from dynmm.models.madds import count_madds
-from dynmm.models.path_costs import path_madds
+from dynmm.models.segmentation import path_costs
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.path_costs import path_madds
 
 PUBLISHED_RUN, SMALL_DECODER = [512, 256, 128], [128, 128, 128]
 

@@ -73,17 +73,17 @@ def test_copying_the_folder_elsewhere_plans_nothing(finished, tmp_path):
 
 
 def test_an_edited_network_is_counted_trained_and_evaluated_again(tree):
-    edit(tree, "src/dynmm/models/decoder.py")
+    edit(tree, "src/dynmm/models/segmentation/decoder.py")
     assert planned(tree) == MADDS | NETWORKS | REPORTS
 
 
 def test_an_edited_loss_leaves_preparation_and_counts_alone(tree):
-    edit(tree, "src/dynmm/training/losses.py")
+    edit(tree, "src/dynmm/training/segmentation/task.py")
     assert planned(tree) == NETWORKS | REPORTS
 
 
 def test_an_edited_evaluation_leaves_the_models_alone(tree):
-    edit(tree, "src/dynmm/evaluation/segmentation_metrics.py")
+    edit(tree, "src/dynmm/evaluation/segmentation/results.py")
     assert planned(tree) == evaluate(*RUNS) | TABLES
 
 

@@ -109,13 +109,13 @@ def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jo
 @pytest.mark.parametrize(
     ("source", "jobs"),
     [
-        ("src/dynmm/models/maxout.py", EXPERTS | MADDS | POINTS | REPORTS),
+        ("src/dynmm/models/experts/maxout.py", EXPERTS | MADDS | POINTS | REPORTS),
         ("src/dynmm/models/gate_relaxation.py", MADDS | POINTS | REPORTS),
         ("src/dynmm/training/resource_term.py", POINTS | REPORTS),
-        ("src/dynmm/evaluation/mmimdb.py", EVALUATE_EXPERTS | EVALUATE_POINTS | REPORTS),
-        ("src/dynmm/models/mosei_experts.py", {}),
-        ("src/dynmm/data/sequence_batches.py", {}),
-        ("src/dynmm/evaluation/regression_metrics.py", {}),
+        ("src/dynmm/tasks/mmimdb/evaluation.py", EVALUATE_EXPERTS | EVALUATE_POINTS | REPORTS),
+        ("src/dynmm/models/experts/mosei.py", {}),
+        ("src/dynmm/data/mosei/batches.py", {}),
+        ("src/dynmm/metrics/regression.py", {}),
     ],
 )
 def test_an_edited_module_plans_what_its_code_touches(tree, source, jobs):

@@ -74,11 +74,11 @@ def test_a_changed_setting_trains_nothing_and_plans_what_reads_it(tree, key, val
 @pytest.mark.parametrize(
     ("source", "jobs"),
     [
-        ("src/dynmm/evaluation/segmentation_noise.py", sweeps() | FIGURE6),
+        ("src/dynmm/evaluation/segmentation/noise.py", sweeps() | FIGURE6),
         ("src/dynmm/reporting/noise_areas.py", AREAS),
-        ("src/dynmm/evaluation/frame_predictions.py", FRAMES),
+        ("src/dynmm/evaluation/segmentation/frames.py", FRAMES),
         ("src/dynmm/reporting/frame_figure.py", FIGURE7),
-        ("src/dynmm/evaluation/feature_noise.py", BOTH_TASKS),
+        ("src/dynmm/evaluation/modality/noise.py", BOTH_TASKS),
     ],
 )
 def test_an_edited_module_plans_what_runs_it(tree, source, jobs):

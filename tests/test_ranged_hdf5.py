@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 import mmimdb_files
-from dynmm.data.mmimdb_prepare import prepare
-from dynmm.data.mmimdb_raw import RawMovies, check_movies
-from dynmm.data.ranged_file import BLOCK, NoRangesError, RangedFile
-from dynmm.data.ranged_hdf5 import fetch_datasets
-from dynmm.data.raw_datasets import fetch_missing
+from dynmm.data.download.datasets import fetch_missing
+from dynmm.data.download.ranged_file import BLOCK, NoRangesError, RangedFile
+from dynmm.data.download.ranged_hdf5 import fetch_datasets
+from dynmm.data.mmimdb.prepare import prepare
+from dynmm.data.mmimdb.raw import RawMovies, check_movies
 from dynmm.errors import InputError
 from mmimdb_files import SPLITS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynmm.data.restricted_pickle import load
+from dynmm.data.mosei.restricted_pickle import load
 from dynmm.errors import InputError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -260,7 +260,7 @@ def test_loading_does_not_double_the_memory(tmp_path, protocol):
     size = 1 << 27
     path = write(tmp_path, pickle.dumps({"text": np.ones(size // 8)}, protocol))
     program = (
-        "import resource, sys; from dynmm.data.restricted_pickle import load\n"
+        "import resource, sys; from dynmm.data.mosei.restricted_pickle import load\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak(); load(sys.argv[1]); print(peak() - before)"
     )

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dynmm.data import mosei_raw
-from dynmm.data.mosei_sample import expand, read_snippets
+from dynmm.data.mosei import raw as mosei_raw
+from dynmm.data.mosei.sample import expand, read_snippets
 from dynmm.errors import InputError
 
 ROOT = Path(__file__).parents[1]

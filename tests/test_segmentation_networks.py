@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from dynmm.errors import InputError
-from dynmm.models.build import build_segmentation
-from dynmm.models.decoder import LearnedUpsample
-from dynmm.models.dynamic_esanet import PATHS
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.decoder import LearnedUpsample
+from dynmm.models.segmentation.dynamic_esanet import PATHS
 
 SMALL = {
     "encoder": "resnet18",

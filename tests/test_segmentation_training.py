@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from dynmm.data.nyuv2_prepare import prepare
+from dynmm.data.nyuv2.prepare import prepare
 from nyu_files import write_raw
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import nyu_files
-from dynmm.data.hsv import VERSIONS, jitter_hsv, random_hsv
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.segmentation_frames import SegmentationFrames
-from dynmm.data.segmentation_loading import evaluation_batches, training_batches
-from dynmm.data.segmentation_transforms import DepthScale, EvaluationTransform, TrainingTransform
+from dynmm.data.nyuv2.batches import evaluation_batches, training_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.hsv import VERSIONS, jitter_hsv, random_hsv
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.data.nyuv2.transforms import DepthScale, EvaluationTransform, TrainingTransform
 from dynmm.errors import InputError
 from fixture_rules import read_record
 from hsv_formulas import jitter_by_formulas

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import fixture_rules as rules
-from dynmm.models.build import build_segmentation
-from dynmm.models.dynamic_esanet import PATHS
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.dynamic_esanet import PATHS
 
 SMALL = {
     "encoder": "resnet18",

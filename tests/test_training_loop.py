@@ -13,9 +13,8 @@ import toy_training
 from dynmm.device import lease
 from dynmm.errors import InputError
 from dynmm.training.loop import LoopSettings, fit
-from dynmm.training.losses import cross_entropy_2d
 from dynmm.training.run_directory import RunDirectory
-from dynmm.training.schedules import one_cycle
+from dynmm.training.segmentation.task import cross_entropy_2d, one_cycle
 
 PROGRAM = Path(toy_training.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

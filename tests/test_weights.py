@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dynmm.errors import InputError
-from dynmm.models.build import build_segmentation
+from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights, save_weights
 
 SMALL = {

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 
 import fixture_rules as rules
-from dynmm.evaluation.multilabel_metrics import f1_scores, predicted_labels
-from dynmm.models.dynamic_experts import DynamicExperts
-from dynmm.models.mlp_gate import MlpGate
-from dynmm.models.mmimdb_experts import (
+from dynmm.metrics.multilabel import f1_scores, predicted_labels
+from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.models.experts.mlp_gate import MlpGate
+from dynmm.models.experts.mmimdb import (
     EarlyFusionExpert,
     ImageExpert,
     LateFusionExpert,

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 import fixture_rules as rules
-from dynmm.data.mosei_prepare import prepare
-from dynmm.data.mosei_raw import FILE, MODALITIES
-from dynmm.data.sequence_batches import SequenceSplit
-from dynmm.evaluation.regression_metrics import sentiment_scores
-from dynmm.models import mosei_experts
-from dynmm.models.dynamic_experts import DynamicExperts
+from dynmm.data.mosei.batches import SequenceSplit
+from dynmm.data.mosei.prepare import prepare
+from dynmm.data.mosei.raw import FILE
+from dynmm.metrics.regression import sentiment_scores
+from dynmm.models.experts import mosei as mosei_experts
+from dynmm.models.experts.dynamic import DynamicExperts
 from dynmm.training.resource_term import expert_costs, resource_term
+from dynmm.vocabulary import MOSEI_MODALITIES
 
 TOLERANCE = 1e-4
 HEADS = 5  # of every transformer of the authors' code, unless the record says otherwise
@@ -97,7 +98,7 @@ def check_metrics(record, folder):
 
 def _check_batch(name, batch, expected, padded_to):
     inputs = batch["inputs"]
-    tensors = [inputs[modality] for modality in MODALITIES]
+    tensors = [inputs[modality] for modality in MOSEI_MODALITIES]
     shapes = [[len(t), padded_to or t.shape[1], t.shape[2]] for t in tensors]
     cases = [(f"{name}:shapes", float(shapes != expected["shapes"]), 0.0)]
     found = {
@@ -227,7 +228,7 @@ def _expert(shapes, sizes, heads):
         return mosei_experts.LateFusionTransformer(
             sizes,
             shapes["head.fc2.weight"][0],
-            widths=[shapes[f"encoders.{i}.conv.weight"][0] for i in range(len(MODALITIES))],
+            widths=[shapes[f"encoders.{i}.conv.weight"][0] for i in range(len(MOSEI_MODALITIES))],
             hidden=shapes["head.fc.weight"][0],
             **_transformer(shapes, "encoders.0.", heads),
         )
@@ -241,7 +242,7 @@ def _expert(shapes, sizes, heads):
     return mosei_experts.LateFusionGru(
         sizes,
         shapes["head.fc2.weight"][0],
-        widths=[shapes[f"encoders.{i}.gru.weight_hh_l0"][1] for i in range(len(MODALITIES))],
+        widths=[shapes[f"encoders.{i}.gru.weight_hh_l0"][1] for i in range(len(MOSEI_MODALITIES))],
         hidden=shapes["head.fc.weight"][0],
     )
 

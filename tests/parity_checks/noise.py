@@ -5,7 +5,7 @@ import torch
 
 import fixture_rules as rules
 from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
-from dynmm.evaluation.segmentation_scores import confusion_matrix, segmentation_scores
+from dynmm.metrics.segmentation import confusion_matrix, segmentation_scores
 
 TOLERANCE = 1e-4
 MODES = {"-1": (), "0": ("image",), "1": ("depth",), "2": ("image", "depth")}

@@ -7,10 +7,10 @@ import numpy as np
 
 import fixture_rules as rules
 import nyu_files
-from dynmm.data.class_weights import ClassCounts, class_weights
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.segmentation_frames import SegmentationFrames
-from dynmm.data.segmentation_transforms import DepthScale, EvaluationTransform, TrainingTransform
+from dynmm.data.nyuv2.class_weights import ClassCounts, class_weights
+from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.data.nyuv2.transforms import DepthScale, EvaluationTransform, TrainingTransform
 from dynmm.errors import InputError
 
 EXACT = 0.0

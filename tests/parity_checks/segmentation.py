@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 import fixture_rules as rules
-from dynmm.models.build import build_segmentation
-from dynmm.models.dynamic_esanet import PATHS
 from dynmm.models.gate_relaxation import relax_gate, temperature_at
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.dynamic_esanet import PATHS
 from dynmm.training.resource_term import path_costs, resource_term
 
 EVAL, TRAIN = 1e-4, 2e-2

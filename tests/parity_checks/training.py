@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 import fixture_rules as rules
-from dynmm.evaluation.segmentation_scores import confusion_matrix, segmentation_scores
-from dynmm.training.losses import multi_scale_cross_entropy
+from dynmm.metrics.segmentation import confusion_matrix, segmentation_scores
+from dynmm.training.segmentation.task import multi_scale_cross_entropy
 
 TOLERANCE = 1e-4
 

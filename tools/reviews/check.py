@@ -13,7 +13,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dynmm.data.mosei_sample import expand, read_snippets
+from dynmm.data.mosei.sample import expand, read_snippets
 
 MODALITIES = ("text", "audio", "vision")
 ALPHAS = np.logspace(0, 5, 16)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.files import read_json, write_json
-from dynmm.models.dynamic_build import gate_from
-from dynmm.models.expert_build import expert_from
-from dynmm.tasks import TASKS, load_task
+from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.dynamic_build import gate_from
+from dynmm.tasks import load_task
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -36,7 +37,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = program.parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--out", type=Path, required=True, help="output, .json")
     program.run(main, parser.parse_args())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.files import write_json
-from dynmm.models.build import KINDS, build_segmentation
-from dynmm.models.path_costs import path_madds
+from dynmm.models.segmentation.build import KINDS, build_segmentation
+from dynmm.models.segmentation.path_costs import path_madds
 
 
 def main(arguments):

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from dynmm import program
-from dynmm.data.raw_datasets import fetch_missing
+from dynmm.data.download.datasets import fetch_missing
 
 log = logging.getLogger("dynmm.download_raw")
 

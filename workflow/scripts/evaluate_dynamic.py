@@ -7,13 +7,13 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.device import acquire_device
-from dynmm.evaluation.modality_inference import run_dynamic
-from dynmm.evaluation.modality_metrics import dynamic_record, measured_on, save_predictions
-from dynmm.evaluation.tasks import load_evaluation
+from dynmm.evaluation.modality.results import dynamic_record, measured_on, save_predictions
 from dynmm.files import read_json, write_json
-from dynmm.models.dynamic_build import dynamic_from, load_dynamic_weights
+from dynmm.inference.modality import run_dynamic
+from dynmm.models.experts.dynamic_build import dynamic_from, load_dynamic_weights
 from dynmm.provenance import provenance
-from dynmm.tasks import TASKS, load_task, modality_letters, source_files
+from dynmm.tasks import load_evaluation, load_task, modality_letters, source_files
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -75,7 +75,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = program.parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the trained point")
     parser.add_argument(

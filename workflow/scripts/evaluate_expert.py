@@ -4,14 +4,14 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.device import acquire_device
-from dynmm.evaluation.modality_inference import run_expert
-from dynmm.evaluation.modality_metrics import expert_record, measured_on, save_predictions
-from dynmm.evaluation.tasks import load_evaluation
+from dynmm.evaluation.modality.results import expert_record, measured_on, save_predictions
 from dynmm.files import read_json, write_json
-from dynmm.models.expert_build import expert_from
+from dynmm.inference.modality import run_expert
+from dynmm.models.experts.build import expert_from
 from dynmm.models.weights import load_weights
 from dynmm.provenance import provenance
-from dynmm.tasks import TASKS, load_task, modality_letters, source_files
+from dynmm.tasks import load_evaluation, load_task, modality_letters, source_files
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -54,7 +54,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = program.parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--name", required=True, help="name of the expert in the config")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the expert")

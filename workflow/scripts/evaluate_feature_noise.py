@@ -6,8 +6,7 @@ import pandas as pd
 
 from dynmm import program
 from dynmm.device import acquire_device
-from dynmm.evaluation.feature_noise import (
-    SETTINGS,
+from dynmm.evaluation.modality.noise import (
     NoisyFeatures,
     dynamic_predictor,
     feature_scores,
@@ -15,13 +14,13 @@ from dynmm.evaluation.feature_noise import (
 )
 from dynmm.evaluation.noise_sweep import sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
-from dynmm.evaluation.tasks import load_evaluation
 from dynmm.files import atomic_path, read_json
-from dynmm.models.dynamic_build import dynamic_from, load_dynamic_weights
-from dynmm.models.expert_build import expert_from
+from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.dynamic_build import dynamic_from, load_dynamic_weights
 from dynmm.models.weights import load_weights
 from dynmm.provenance import fingerprint, provenance
-from dynmm.tasks import TASKS, load_task, source_files
+from dynmm.tasks import load_evaluation, load_task, source_files
+from dynmm.vocabulary import MODALITY_TASKS
 
 SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
 
@@ -53,7 +52,7 @@ def main(arguments):
     directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
     units, rows = samples.units(noise["per"]), []
     for setting in noise["settings"]:
-        modalities = SETTINGS[task.name][setting]
+        modalities = evaluation.NOISE_SETTINGS[setting]
         found = sweep(
             directory,
             setting,
@@ -101,7 +100,7 @@ def _record(arguments, config, task, evaluation):
 def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--model", required=True, help="name of the expert, or dynmm")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the model")

@@ -7,10 +7,10 @@ import pandas as pd
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.evaluation.noise_sweep import sweep
-from dynmm.evaluation.segmentation_noise import SETTINGS, NoisyFrames, noise_scores
+from dynmm.evaluation.segmentation.noise import SETTINGS, NoisyFrames, noise_scores
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.files import atomic_path, read_json
-from dynmm.models.trained import load_segmentation
+from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 
 SWEPT = ("levels", "runs")  # more of them leave what is computed already as it is

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from dynmm import program
-from dynmm.data.segmentation_frames import SegmentationFrames
-from dynmm.data.segmentation_loading import evaluation_batches
+from dynmm.data.nyuv2.batches import evaluation_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.device import acquire_device
-from dynmm.evaluation.segmentation_inference import run_split
-from dynmm.evaluation.segmentation_metrics import segmentation_decisions, segmentation_metrics
+from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
 from dynmm.files import atomic_path, read_json, write_json
-from dynmm.models.build import build_segmentation
+from dynmm.inference.segmentation import run_split
+from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights
 from dynmm.provenance import provenance
 

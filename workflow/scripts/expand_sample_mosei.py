@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from dynmm import program
-from dynmm.data.mosei_sample import write_raw
+from dynmm.data.mosei.sample import write_raw
 
 log = logging.getLogger("dynmm.expand_sample_mosei")
 

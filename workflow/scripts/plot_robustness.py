@@ -6,9 +6,10 @@ from dynmm import program
 from dynmm.configuration.grid import KEYS
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
-from dynmm.reporting.grid_points import DYNAMIC, describe
+from dynmm.reporting.grid_points import describe
 from dynmm.reporting.noise_curves import MISSING_MARK, Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
+from dynmm.vocabulary import DYNAMIC
 
 TITLES = {"both": "either", "all": "any"}  # never more than one at a time
 

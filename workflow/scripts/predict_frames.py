@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from dynmm import program
-from dynmm.data.segmentation_frames import SegmentationFrames
+from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.device import acquire_device
-from dynmm.evaluation.frame_predictions import FramePredictions, most_different, positions_of
+from dynmm.evaluation.segmentation.frames import FramePredictions, most_different, positions_of
 from dynmm.files import atomic_path, read_json
-from dynmm.models.trained import load_segmentation
+from dynmm.models.segmentation.trained import load_segmentation
 
 
 def main(arguments):

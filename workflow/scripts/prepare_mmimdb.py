@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from dynmm import program
-from dynmm.data.mmimdb_prepare import prepare
+from dynmm.data.mmimdb.prepare import prepare
 
 log = logging.getLogger("dynmm.prepare_mmimdb")
 

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 
 from dynmm import program
-from dynmm.data.nyuv2_prepare import prepare
-from dynmm.data.nyuv2_raw import RawFiles
+from dynmm.data.nyuv2.prepare import prepare
+from dynmm.data.nyuv2.raw import RawFiles
 
 log = logging.getLogger("dynmm.prepare_nyuv2")
 

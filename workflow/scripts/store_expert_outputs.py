@@ -8,12 +8,13 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.device import acquire_device
-from dynmm.evaluation.modality_inference import run_expert
-from dynmm.models.expert_build import expert_from
+from dynmm.inference.modality import run_expert
+from dynmm.models.experts.build import expert_from
 from dynmm.models.weights import load_weights
-from dynmm.tasks import TASKS, load_task
-from dynmm.training.expert_run import open_data
-from dynmm.training.stored_outputs import save_stored
+from dynmm.tasks import load_task
+from dynmm.training.modality.experts import open_data
+from dynmm.training.modality.stored_outputs import save_stored
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -28,7 +29,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = program.parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the expert")
     parser.add_argument("--train", type=Path, required=True, help="output, .npy")

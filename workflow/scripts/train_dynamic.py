@@ -9,10 +9,10 @@ from pathlib import Path
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.provenance import fingerprint, provenance
-from dynmm.tasks import TASKS, load_task, source_files
-from dynmm.training.dynamic_run import train_dynamic
-from dynmm.training.run_directory import RunDirectory
-from dynmm.training.trained_run import publish
+from dynmm.tasks import load_task, source_files
+from dynmm.training.modality.dynamic import train_dynamic
+from dynmm.training.run_directory import RunDirectory, publish
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -44,7 +44,7 @@ def main(arguments):
 def parse(argv=None):
     """The command line."""
     parser = program.training_parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument(
         "--experts", type=Path, nargs="+", required=True, help="their weights, in order"
     )

@@ -6,10 +6,10 @@
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.provenance import fingerprint, provenance
-from dynmm.tasks import TASKS, load_task, source_files
-from dynmm.training.expert_run import train_expert
-from dynmm.training.run_directory import RunDirectory
-from dynmm.training.trained_run import publish
+from dynmm.tasks import load_task, source_files
+from dynmm.training.modality.experts import train_expert
+from dynmm.training.run_directory import RunDirectory, publish
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
@@ -37,7 +37,7 @@ def main(arguments):
 def parse(argv=None):
     """The command line."""
     parser = program.training_parser(__doc__)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     return parser.parse_args(argv)
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.provenance import fingerprint, provenance
-from dynmm.training.run_directory import RunDirectory
-from dynmm.training.segmentation_run import train_run
-from dynmm.training.trained_run import publish
+from dynmm.training.run_directory import RunDirectory, publish
+from dynmm.training.segmentation.run import train_run
 
 
 def main(arguments):

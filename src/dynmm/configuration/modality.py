@@ -1,8 +1,8 @@
 """Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
 
 from dynmm.configuration.grid import KEYS, inference_mode, temperatures
+from dynmm.vocabulary import VALIDATION
 
-SELECT_ON = "validation"
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
 
 
@@ -116,5 +116,5 @@ def _described(config, task):
         "preset": config["preset"],
         "content": data["content"],
         "paper_data": data["paper_data"],
-        "select_on": SELECT_ON,
+        "select_on": VALIDATION,
     }

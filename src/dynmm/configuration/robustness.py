@@ -4,9 +4,8 @@ from dynmm.configuration import modality
 from dynmm.configuration.grid import KEYS, spelled
 from dynmm.configuration.runs import run_seeds
 from dynmm.configuration.segmentation import madds
+from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
 
-MODALITY_TASKS = ("mmimdb", "mosei")
-DYNAMIC = "dynmm"  # the dynamic model's name beside those of its experts
 SHARED = ("levels", "runs", "per", "batch_size")
 DYNAMIC_KEYS = ("experts", "gate", "evaluation", "freeze", "inference", "temperature")
 

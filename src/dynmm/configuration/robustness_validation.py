@@ -2,7 +2,8 @@
 
 from dynmm.configuration.grid import grid_points
 from dynmm.configuration.modality_validation import refused
-from dynmm.configuration.robustness import MODALITY_TASKS, noise_point
+from dynmm.configuration.robustness import noise_point
+from dynmm.vocabulary import MODALITY_TASKS
 
 
 def check_robustness(config):

@@ -7,6 +7,7 @@ import jsonschema
 
 from dynmm.configuration.modality_validation import check_modality, refused
 from dynmm.configuration.robustness_validation import check_robustness
+from dynmm.vocabulary import MODALITY_TASKS
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -33,7 +34,7 @@ def validate(config, schema):
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_rescale(config["nyuv2"]["augmentation"]["rescale"], "nyuv2.augmentation.rescale")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
-    for task in ("mmimdb", "mosei"):
+    for task in MODALITY_TASKS:
         check_modality(config[task], task)
     check_robustness(config)
 

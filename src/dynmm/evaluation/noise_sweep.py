@@ -10,8 +10,7 @@ import logging
 import numpy as np
 
 from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
-
-NOISE, ZERO = "noise", "zero"  # what was done to the input
+from dynmm.vocabulary import NOISE, ZERO
 
 log = logging.getLogger("dynmm.evaluation")
 

@@ -9,8 +9,8 @@ import numpy as np
 from dynmm.configuration.grid import KEYS, inference_mode, spelled
 from dynmm.errors import InputError
 from dynmm.reporting.records import by_run, number
+from dynmm.vocabulary import DYNAMIC
 
-DYNAMIC = "dynmm"  # the `run` of every dynamic model
 SOFT = "soft"
 SYMBOLS = {"tau": "τ"}  # in print
 

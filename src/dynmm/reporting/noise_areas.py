@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dynmm.errors import InputError
-from dynmm.reporting.noise_curves import NOISE, ZERO
+from dynmm.vocabulary import NOISE, ZERO
 
 
 def relative_areas(frame, task, score):

@@ -8,9 +8,9 @@ import pandas as pd
 
 from dynmm.errors import InputError
 from dynmm.reporting import style
+from dynmm.vocabulary import NOISE, ZERO
 
 KEYS = ("model", "seed", "setting", "input", "level", "run")
-NOISE, ZERO = "noise", "zero"  # what was done to the input
 NARROW = 4  # with so many settings beside each other a panel has room for fewer ticks
 MISSING_MARK = "∅"
 ROW_HEIGHT, FOOT_HEIGHT = 1.15, 0.75  # inches

@@ -6,8 +6,8 @@ from dynmm.errors import InputError
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import by_run, number
 from dynmm.reporting.tables import Metric, Row, build_table
+from dynmm.vocabulary import NYUV2
 
-TASK = "nyuv2"
 RGB_ROW = {"key": "rgb", "method": "RGB only", "modality": "RGB"}
 STATIC = "esanet"
 MODALITIES = {"rgb": "RGB", "depth": "depth"}  # of networks with one encoder
@@ -34,13 +34,13 @@ def build_segmentation_table(name, paper, records, config):
         InputError: records of another task, two runs for one row, or a number missing.
     """
     for record in records:
-        if record["task"] != TASK:
+        if record["task"] != NYUV2:
             raise InputError(
                 "metrics of another task",
                 file=record["file"],
                 key="task",
                 found=record["task"],
-                expected=TASK,
+                expected=NYUV2,
             )
     runs = _runs_by_row(paper, by_run(records), config.get("runs", {}))
     builder = {"table3": _table3, "table4": _table4}[name]
@@ -50,8 +50,8 @@ def build_segmentation_table(name, paper, records, config):
         _rows(name, paper, runs),
         metrics,
         caption=f"Table {name.removeprefix('table')}. {block['caption']} (complete MAdds count)",
-        paper_name=paper["data_sets"][TASK]["name"],
-        is_paper_data=is_paper_data(paper, TASK, records[0]["content"], config.get("paper_data")),
+        paper_name=paper["data_sets"][NYUV2]["name"],
+        is_paper_data=is_paper_data(paper, NYUV2, records[0]["content"], config.get("paper_data")),
         further=further,
     )
 

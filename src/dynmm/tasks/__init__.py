@@ -1,6 +1,6 @@
-"""What sets the tasks of the modality level apart: a module each, with one object `TASK`.
+"""What sets the tasks of the modality level apart: a folder each, of two modules.
 
-Training, stored outputs and evaluation are written once, for any object of this form:
+Training, stored outputs and evaluation are written once. `<task>/task.py` has one object `TASK`:
 
 name                          name of the task, also in the configuration
 splits                        names of its training, validation and test split
@@ -13,18 +13,28 @@ score(outputs, targets)       validation score
 training_batches(split, settings, seed, epoch), evaluation_batches(split, settings)
 count_madds(model, sizes)     multiply-adds of one sample
 
+`<task>/evaluation.py` is what the evaluation adds, apart so that a new metric trains nothing again:
+
+scores(outputs, targets, manifest)  the task's metrics, fractions, for `metrics.json`
+sample_madds(model, sizes, split)   multiply-adds of every sample, {convention: (N,) array}, where
+                                    they differ between samples; otherwise None
+NOISE_SETTINGS                      setting of the noise study -> modalities that it makes noisy
+
 Programs load a task by name: nothing of one task depends on the code of the other.
 """
 
 import importlib
 import sys
 
-TASKS = ("mmimdb", "mosei")
-
 
 def load_task(name):
-    """The task `name`, one of `TASKS`; its experts and gates are registered from here on."""
-    return importlib.import_module(f"{__name__}.{name}").TASK
+    """The task of that name; its experts and gates are registered from here on."""
+    return importlib.import_module(f"{__name__}.{name}.task").TASK
+
+
+def load_evaluation(name):
+    """The module with which the task `name` is evaluated."""
+    return importlib.import_module(f"{__name__}.{name}.evaluation")
 
 
 def source_files(task, settings):

@@ -6,8 +6,7 @@ One formula for every task; a convention only decides the constants that it weig
 import torch
 
 from dynmm.errors import InputError
-
-CONVENTIONS = ("paper", "authors")
+from dynmm.vocabulary import COST_CONVENTIONS
 
 
 def expert_costs(madds, convention="paper"):
@@ -62,7 +61,7 @@ def resource_term(weights, costs):
 
 
 def _check_convention(convention):
-    if convention not in CONVENTIONS:
+    if convention not in COST_CONVENTIONS:
         raise InputError(
-            "unknown cost convention", found=convention, expected=" or ".join(CONVENTIONS)
+            "unknown cost convention", found=convention, expected=" or ".join(COST_CONVENTIONS)
         )

@@ -1,0 +1,119 @@
+"""What an evaluated expert or dynamic model leaves: `metrics.json` and `predictions.npz`."""
+
+import platform
+
+import numpy as np
+import torch
+
+from dynmm.files import atomic_path
+from dynmm.vocabulary import MADDS_CONVENTIONS
+
+
+def expert_record(result, scores, madds, sample_madds=None):
+    """The part of an expert's `metrics.json` that depends on its results.
+
+    Args:
+        result: `SplitOutputs` of the test split.
+        scores: the task's metrics, fractions.
+        madds: {convention: multiply-adds of one sample}.
+        sample_madds: {convention: (N,) multiply-adds of every sample} where they differ; their
+            means stand in `madds` under `true_lengths`.
+    """
+    totals = {convention: {"total": madds[convention]} for convention in MADDS_CONVENTIONS}
+    if sample_madds is not None:
+        totals["true_lengths"] = {
+            convention: {"total": float(sample_madds[convention].mean())}
+            for convention in MADDS_CONVENTIONS
+        }
+    return {"metrics": scores, "madds": totals, **_pace(result)}
+
+
+def dynamic_record(result, scores, experts, madds, sample_madds=None, *, soft=False):
+    """The part of a dynamic model's `metrics.json` that depends on its results.
+
+    Args:
+        result: `SplitOutputs` of the test split.
+        scores: the task's metrics.
+        experts: names of the experts, in the order of the gate.
+        madds: for each expert and, last, the gate: {convention: multiply-adds of one sample}.
+        sample_madds: the same with (N,) arrays, or None.
+        soft: the gate stays soft, so that every expert runs for every sample.
+
+    Returns:
+        As `expert_record`, and `expert_shares`: expert -> share of the samples that chose it. Each
+        convention has the mean over samples in `total`, and one run of the gate in `gate` and of
+        each expert in `experts`.
+    """
+    chosen = result.chosen.numpy()
+    shares = np.bincount(chosen, minlength=len(experts)) / len(chosen)
+    totals = {}
+    for convention in MADDS_CONVENTIONS:
+        *of_experts, of_gate = [counts[convention] for counts in madds]
+        totals[convention] = {
+            "total": float(mean_madds(shares, of_experts, of_gate, soft)),
+            "gate": of_gate,
+            "experts": dict(zip(experts, of_experts, strict=True)),
+        }
+    if sample_madds is not None:
+        totals["true_lengths"] = {
+            convention: {"total": _mean_of_samples(sample_madds, convention, chosen, soft)}
+            for convention in MADDS_CONVENTIONS
+        }
+    return {
+        "metrics": scores,
+        "expert_shares": dict(zip(experts, shares.tolist(), strict=True)),
+        "madds": totals,
+        **_pace(result),
+    }
+
+
+def mean_madds(shares, expert_madds, gate_madds, soft=False):
+    """Multiply-adds per sample of a dynamic model: the gate and the experts that ran.
+
+    Args:
+        shares: share of the samples that each expert got, (K,), summing to 1.
+        expert_madds: multiply-adds of each expert for one sample.
+        gate_madds: multiply-adds of the gate for one sample.
+        soft: soft gates weigh all outputs, so every expert runs for every sample.
+    """
+    if soft:
+        return gate_madds + sum(expert_madds)
+    return gate_madds + sum(share * cost for share, cost in zip(shares, expert_madds, strict=True))
+
+
+def measured_on(device, settings):
+    """Where and how `seconds_per_sample` was measured."""
+    gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if gpu else platform.machine(),
+        "threads": torch.get_num_threads(),
+        "batch_size": settings["batch_size"],
+    }
+
+
+def save_predictions(path, result, ids, targets):
+    """Write what figures need of every sample, so that none of them runs a model.
+
+    `predictions.npz`: `ids` (N,) bytes, `targets` and `outputs` (N, C) float32, and for a dynamic
+    model `gate_logits` (N, K) and `chosen` (N,).
+    """
+    arrays = {"ids": np.asarray(ids), "targets": targets.numpy(), "outputs": result.outputs.numpy()}
+    if result.chosen is not None:
+        arrays |= {
+            "gate_logits": result.gate_logits.numpy(),
+            "chosen": result.chosen.numpy(),
+        }
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _mean_of_samples(sample_madds, convention, chosen, soft):
+    *of_experts, of_gate = [counts[convention] for counts in sample_madds]
+    each = np.stack(of_experts)
+    run = each.sum(axis=0) if soft else each[chosen, np.arange(len(chosen))]
+    return float((of_gate + run).mean())
+
+
+def _pace(result):
+    samples = len(result.outputs)
+    return {"samples": samples, "seconds_per_sample": result.seconds / samples}

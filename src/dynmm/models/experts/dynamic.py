@@ -1,0 +1,148 @@
+"""Modality-level DynMM: several experts and the gate that chooses between them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from dynmm.errors import InputError
+from dynmm.models.experts.inputs import rows_for
+from dynmm.models.gate_relaxation import relax_gate
+
+
+class DynamicOutput(NamedTuple):
+    """What a forward pass yields: B samples, K experts, C output values."""
+
+    outputs: torch.Tensor  # (B, C), the weighted sum of the experts' outputs
+    weights: torch.Tensor  # (B, K), one-hot with a hard gate; they carry the gate's gradient
+    gate_logits: torch.Tensor  # (B, K)
+    expert_outputs: torch.Tensor  # (B, K, C)
+
+
+class Inference(NamedTuple):
+    """What inference yields."""
+
+    outputs: torch.Tensor  # (B, C)
+    weights: torch.Tensor  # (B, K)
+    chosen: torch.Tensor  # (B,) int64, the expert of the largest weight
+    gate_logits: torch.Tensor  # (B, K)
+
+
+class DynamicExperts(nn.Module):
+    """Experts on subsets of the modalities under one gate (paper section 3.1).
+
+    All inputs travel as one dict of tensors whose first dimension is the batch (features, or
+    sequences with their `lengths`); an expert gets what its `modalities` name, and `lengths`.
+
+    Args:
+        experts: ordered dict from name to expert, two or more, cheapest first by convention: the
+            authors' resource term counts the last.
+        gate: module from the dict of inputs to logits (B, K).
+
+    Raises:
+        InputError: fewer than two experts.
+    """
+
+    def __init__(self, experts, gate):
+        super().__init__()
+        if len(experts) < 2:
+            raise InputError("too few experts for a gate", found=len(experts), expected="2 or more")
+        self.experts = nn.ModuleDict(experts)
+        self.gate = gate
+        self.frozen = False
+
+    def freeze_experts(self):
+        """Keep the experts as they are: no gradients, and evaluation mode also while training.
+
+        The authors' frozen experts stay in training mode (dropout is on, batch statistics drift);
+        here a frozen expert gives the same output for a sample in every step, which is what lets
+        `forward_frozen` work from stored outputs.
+        """
+        self.frozen = True
+        self.experts.requires_grad_(False)
+        self.experts.eval()
+        return self
+
+    def train(self, mode=True):
+        """Set training mode, but for frozen experts."""
+        super().train(mode)
+        if self.frozen:
+            self.experts.eval()
+        return self
+
+    def forward(
+        self, inputs, mode="straight_through", temperature=1.0, *, gumbel=False, generator=None
+    ):
+        """Run every expert and weigh their outputs by the relaxed gate (equation 3).
+
+        Args:
+            inputs: dict of tensors (B, ...).
+            mode: "soft" or "straight_through".
+            temperature: tau of the relaxation.
+            gumbel: add Gumbel noise to the logits.
+            generator: source of that noise.
+
+        Returns:
+            DynamicOutput.
+        """
+        expert_outputs = self.run_experts(inputs)
+        return self.forward_frozen(
+            inputs, expert_outputs, mode, temperature, gumbel=gumbel, generator=generator
+        )
+
+    def forward_frozen(
+        self,
+        inputs,
+        expert_outputs,
+        mode="straight_through",
+        temperature=1.0,
+        *,
+        gumbel=False,
+        generator=None,
+    ):
+        """The same from stored `expert_outputs` (B, K, C): only the gate runs."""
+        logits = self.gate(inputs)
+        weights = relax_gate(logits, temperature, mode, gumbel=gumbel, generator=generator)
+        return DynamicOutput(combine(expert_outputs, weights), weights, logits, expert_outputs)
+
+    def run_experts(self, inputs):
+        """Outputs of all experts, (B, K, C)."""
+        return torch.stack([e(rows_for(e, inputs)) for e in self.experts.values()], dim=1)
+
+    @torch.no_grad()
+    def infer(self, inputs, mode="hard", temperature=1.0):
+        """Predict; with a hard gate, mode "hard", only the chosen expert runs for each sample.
+
+        The samples of an expert form a sub-batch of their own (padding is kept as it is in the
+        batch), an expert that nobody chose does not run, and the order of the batch is restored.
+        With mode "soft" (DynMM-d of table 1) every expert runs, and `temperature` counts.
+
+        Returns:
+            Inference; the module has to be in evaluation mode.
+        """
+        if mode == "soft":
+            result = self(inputs, mode, temperature)
+            chosen = result.weights.argmax(dim=1)
+            return Inference(result.outputs, result.weights, chosen, result.gate_logits)
+        logits = self.gate(inputs)
+        weights = relax_gate(logits, temperature, "hard")
+        chosen = weights.argmax(dim=1)
+        counts = torch.bincount(chosen, minlength=len(self.experts)).tolist()
+        order = torch.argsort(chosen, stable=True)
+        outputs = None
+        for expert, rows in zip(self.experts.values(), order.split(counts), strict=True):
+            if not len(rows):
+                continue
+            everyone = len(rows) == len(chosen)
+            part = expert(rows_for(expert, inputs, None if everyone else rows))
+            if everyone:
+                return Inference(part, weights, chosen, logits)
+            if outputs is None:
+                outputs = part.new_empty((len(chosen), *part.shape[1:]))
+            outputs[rows] = part
+        return Inference(outputs, weights, chosen, logits)
+
+
+def combine(expert_outputs, weights):
+    """Weighted sum over the experts: (B, K, C) and (B, K) to (B, C)."""
+    return (weights.unsqueeze(-1) * expert_outputs).sum(dim=1)

@@ -1,0 +1,60 @@
+"""Dynamic models from their settings in the configuration, and their weights."""
+
+from safetensors.torch import load_file
+from torch import nn
+
+from dynmm.models.experts.build import expert_from, load_module
+from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.models.experts.registry import build_gate
+from dynmm.models.weights import fill, load_weights
+
+
+def dynamic_from(task, settings, sizes, outputs):
+    """A dynamic model with fresh weights.
+
+    Args:
+        task, sizes, outputs: as for `expert_from`.
+        settings: `experts`, a list of experts' settings each with a `name`, cheapest first; and
+            `gate`, settings of the gate in the same form.
+
+    Returns:
+        DynamicExperts.
+    """
+    experts = {e["name"]: expert_from(task, e, sizes, outputs) for e in settings["experts"]}
+    return DynamicExperts(experts, gate_from(task, settings["gate"], sizes, len(experts)))
+
+
+def gate_from(task, settings, sizes, experts):
+    """A gate over a number of experts, with fresh weights; settings as for `expert_from`."""
+    load_module(settings)
+    return build_gate(task, settings["model"], sizes, experts, settings.get("options"))
+
+
+def load_expert_weights(model, paths):
+    """Fill the experts of a dynamic model from their own weights files, in its order."""
+    for expert, path in zip(model.experts.values(), paths, strict=True):
+        load_weights(expert, path)
+    return model
+
+
+def trained_part(model):
+    """The part of a dynamic model that its training changes, as a module with the model's keys.
+
+    That is the gate alone where the experts are frozen: they stay in their own files.
+    """
+    return nn.ModuleDict({"gate": model.gate}) if model.frozen else model
+
+
+def load_dynamic_weights(model, path, expert_paths):
+    """Fill a dynamic model from the weights its training left and, if frozen, its experts' files.
+
+    Args:
+        model: what `dynamic_from` gave; frozen before (`freeze_experts`) where its training was.
+        path: weights of the trained part.
+        expert_paths: weights of the experts, in its order; read for a frozen model alone.
+
+    Raises:
+        InputError: weights that do not fit.
+    """
+    fill(trained_part(model), load_file(path), path)
+    return load_expert_weights(model, expert_paths) if model.frozen else model

@@ -1,0 +1,236 @@
+"""The experts and the gate on CMU-MOSEI: transformers and GRUs over vision, audio and text.
+
+Architectures and parameter names are those of the authors' scripts (affect_uni.py, affect_mm.py,
+affect_dyn.py over MultiBench). An expert is called with a dict of `vision`, `audio`, `text`
+(B, L, size) float, padded at the end, and `lengths` (B,) int64; of the first it reads what it
+declares. It returns (B, outputs). The options heads, layers, feedforward, dropout and readout are
+those of `SequenceTransformer`.
+"""
+
+import torch
+from torch import nn
+
+from dynmm.models.experts.mlp import Mlp
+from dynmm.models.experts.registry import register_expert, register_gate
+from dynmm.models.experts.sequence_gru import SequenceGru
+from dynmm.models.experts.sequence_transformer import SequenceTransformer
+from dynmm.vocabulary import MOSEI, MOSEI_MODALITIES
+
+
+class UnimodalTransformer(nn.Sequential):
+    """A transformer on one modality and a perceptron (affect_uni.py)."""
+
+    modalities: tuple
+
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        width=120,
+        hidden=64,
+        heads=5,
+        layers=5,
+        feedforward=2048,
+        dropout=0.1,
+        readout="last_valid",
+    ):
+        encoder = SequenceTransformer(
+            input_sizes[self.modalities[0]],
+            width,
+            heads=heads,
+            layers=layers,
+            feedforward=feedforward,
+            dropout=dropout,
+            readout=readout,
+        )
+        super().__init__(encoder, Mlp(width, hidden, outputs))
+
+    def forward(self, inputs):
+        """Scores (B, outputs)."""
+        encoder, head = self
+        return head(encoder(inputs[self.modalities[0]], inputs["lengths"]))
+
+
+@register_expert(MOSEI, "video")
+class VideoTransformer(UnimodalTransformer):
+    """The video network of table 2."""
+
+    modalities = ("vision",)
+
+
+@register_expert(MOSEI, "audio")
+class AudioTransformer(UnimodalTransformer):
+    """The audio network of table 2."""
+
+    modalities = ("audio",)
+
+
+@register_expert(MOSEI, "text")
+class TextTransformer(UnimodalTransformer):
+    """The text network of table 2, expert E1."""
+
+    modalities = ("text",)
+
+
+@register_expert(MOSEI, "early_fusion")
+class EarlyFusionTransformer(nn.Module):
+    """One transformer on the modalities side by side (affect_mm.py, `ef_tran`)."""
+
+    modalities = MOSEI_MODALITIES
+
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        width=300,
+        hidden=128,
+        heads=5,
+        layers=5,
+        feedforward=2048,
+        dropout=0.1,
+        readout="last_valid",
+    ):
+        super().__init__()
+        encoder = SequenceTransformer(
+            _joint_size(input_sizes),
+            width,
+            heads=heads,
+            layers=layers,
+            feedforward=feedforward,
+            dropout=dropout,
+            readout=readout,
+        )
+        self.head = nn.Sequential(encoder, Mlp(width, hidden, outputs))
+
+    def forward(self, inputs):
+        """Scores (B, outputs)."""
+        encoder, head = self.head
+        return head(encoder(_side_by_side(inputs), inputs["lengths"]))
+
+
+@register_expert(MOSEI, "late_fusion")
+class LateFusionTransformer(nn.Module):
+    """A transformer on each modality, their vectors concatenated (`lf_tran`), expert E2."""
+
+    modalities = MOSEI_MODALITIES
+
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        widths=(60, 120, 120),
+        hidden=128,
+        heads=5,
+        layers=5,
+        feedforward=2048,
+        dropout=0.1,
+        readout="last_valid",
+    ):
+        super().__init__()
+        self.encoders = nn.ModuleList(
+            SequenceTransformer(
+                input_sizes[modality],
+                width,
+                heads=heads,
+                layers=layers,
+                feedforward=feedforward,
+                dropout=dropout,
+                readout=readout,
+            )
+            for modality, width in zip(self.modalities, widths, strict=True)
+        )
+        self.head = Mlp(sum(widths), hidden, outputs)
+
+    def forward(self, inputs):
+        """Scores (B, outputs)."""
+        return self.head(_read_each(self.encoders, inputs))
+
+
+@register_expert(MOSEI, "early_fusion_gru")
+class EarlyFusionGru(nn.Module):
+    """One GRU on the modalities side by side (`ef_gru`)."""
+
+    modalities = MOSEI_MODALITIES
+
+    def __init__(self, input_sizes, outputs, width=512, hidden=256, dropout=0.1):
+        super().__init__()
+        encoder = SequenceGru(_joint_size(input_sizes), width, dropout)
+        self.head = nn.Sequential(encoder, Mlp(width, hidden, outputs))
+
+    def forward(self, inputs):
+        """Scores (B, outputs)."""
+        encoder, head = self.head
+        return head(encoder(_side_by_side(inputs), inputs["lengths"]))
+
+
+@register_expert(MOSEI, "late_fusion_gru")
+class LateFusionGru(nn.Module):
+    """A GRU on each modality, their last states concatenated (`lf_gru`)."""
+
+    modalities = MOSEI_MODALITIES
+
+    def __init__(self, input_sizes, outputs, widths=(64, 128, 512), hidden=512, dropout=0.1):
+        super().__init__()
+        self.encoders = nn.ModuleList(
+            SequenceGru(input_sizes[modality], width, dropout)
+            for modality, width in zip(self.modalities, widths, strict=True)
+        )
+        self.head = Mlp(sum(widths), hidden, outputs)
+
+    def forward(self, inputs):
+        """Scores (B, outputs)."""
+        return self.head(_read_each(self.encoders, inputs))
+
+
+@register_gate(MOSEI, "transformer")
+class TransformerGate(nn.Sequential):
+    """A transformer on all modalities side by side and a linear layer.
+
+    The defaults are the gate of the authors' code (affect_dyn.py). The paper's text has one of
+    hidden size 512 with 2 heads (section 4.2) and says neither its layers nor its feedforward size.
+    """
+
+    modalities = MOSEI_MODALITIES
+
+    def __init__(
+        self,
+        input_sizes,
+        experts,
+        width=10,
+        heads=5,
+        layers=5,
+        feedforward=2048,
+        dropout=0.1,
+        readout="last_valid",
+    ):
+        encoder = SequenceTransformer(
+            _joint_size(input_sizes),
+            width,
+            heads=heads,
+            layers=layers,
+            feedforward=feedforward,
+            dropout=dropout,
+            readout=readout,
+        )
+        super().__init__(encoder, nn.Linear(width, experts))
+
+    def forward(self, inputs):
+        """Gate logits (B, experts)."""
+        encoder, linear = self
+        return linear(encoder(_side_by_side(inputs), inputs["lengths"]))
+
+
+def _joint_size(input_sizes):
+    return sum(input_sizes[modality] for modality in MOSEI_MODALITIES)
+
+
+def _side_by_side(inputs):
+    return torch.cat([inputs[modality] for modality in MOSEI_MODALITIES], dim=-1)
+
+
+def _read_each(encoders, inputs):
+    vectors = [
+        encoder(inputs[modality], inputs["lengths"])
+        for encoder, modality in zip(encoders, MOSEI_MODALITIES, strict=True)
+    ]
+    return torch.cat(vectors, dim=1)

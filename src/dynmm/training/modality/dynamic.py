@@ -1,0 +1,118 @@
+"""Training at the modality level, second stage: the gate, with its experts or over frozen ones."""
+
+import torch
+
+from dynmm.models.experts.dynamic_build import dynamic_from, load_expert_weights, trained_part
+from dynmm.models.gate_relaxation import temperature_at
+from dynmm.training.modality.experts import ModalityTraining, loop_settings, open_data
+from dynmm.training.modality.stored_outputs import STORED, with_stored
+from dynmm.training.resource_term import expert_costs, resource_term
+from dynmm.training.run_directory import run_to_end
+from dynmm.vocabulary import VALIDATION
+
+OBJECTIVE = "objective"
+
+
+class DynamicTraining(ModalityTraining):
+    """Gate and experts together, or the gate alone over frozen experts, by equation 1.
+
+    L = L_task + lambda * sum_i g_i C(E_i). Where the splits carry stored `expert_outputs`
+    (N, K, C), frozen experts are not run: a step works on the gate alone.
+
+    Args:
+        name, task, train, validation, seed, device: as for `ModalityTraining`.
+        model: `DynamicExperts`; what is trained and kept is its `trained_part`.
+        settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
+            `temperature` [first, last], `resource_weight` (lambda), `mode` of the gate in training
+            (soft, straight_through) and in `inference` (soft, hard), and `select_by`: the best
+            epoch is that of the best "score" of the task, whatever it costs, or of the lowest
+            "objective", the loss itself with its term of lambda.
+        madds: multiply-adds of the experts for one sample, in their order.
+    """
+
+    def __init__(self, name, task, model, settings, madds, **data):
+        super().__init__(name, task, trained_part(model), settings, **data)
+        self.dynamic = model.to(data["device"])
+        self.weight = settings["resource_weight"]
+        self.costs = expert_costs(madds, settings["cost_convention"])
+        if settings["select_by"] == OBJECTIVE:
+            self.score_name, self.higher_is_better = OBJECTIVE, False
+
+    def losses(self, batch, epoch):
+        """See `TrainingTask`."""
+        settings = self.settings
+        result = self._forward(
+            batch, settings["mode"], self._temperature(epoch), settings["gumbel"]
+        )
+        task = self.task.loss(result.outputs, batch["targets"])
+        resource = self.weight * resource_term(result.weights, self.costs)
+        return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
+
+    @torch.no_grad()
+    def score(self, epoch):
+        """Score or objective on the validation split, the gate as inference will have it."""
+        temperature = self._temperature(epoch)
+        mode = self.settings["inference"]
+
+        def predict(batch):
+            if STORED not in batch:
+                found = self.dynamic.infer(batch["inputs"], mode, temperature)
+            else:  # straight-through weights are one-hot, as those of a hard gate
+                relaxed = "soft" if mode == "soft" else "straight_through"
+                found = self._forward(batch, relaxed, temperature)
+            return found.outputs, found.weights
+
+        outputs, weights = self.on_validation(predict)
+        targets = self.validation.targets
+        if self.score_name != OBJECTIVE:
+            return self.task.score(outputs, targets)
+        cost = self.weight * resource_term(weights, self.costs)
+        return (self.task.loss(outputs, targets) + cost).item()
+
+    def epoch_values(self, epoch):
+        """The temperature of the epoch."""
+        return {"temperature": self._temperature(epoch)}
+
+    def _forward(self, batch, mode, temperature, gumbel=False):
+        inputs = batch["inputs"]
+        if STORED in batch:
+            return self.dynamic.forward_frozen(
+                inputs, batch[STORED], mode, temperature, gumbel=gumbel
+            )
+        return self.dynamic(inputs, mode, temperature, gumbel=gumbel)
+
+    def _temperature(self, epoch):
+        first, last = self.settings["temperature"]
+        return temperature_at(epoch, first, last, self.settings["epochs"])
+
+
+def train_dynamic(
+    name, task, config, manifest_path, expert_weights, stored, seed, device, directory
+):
+    """Train one point of the grid with one seed.
+
+    Args:
+        name, task, manifest_path, seed, device, directory: as for `train_expert`.
+        config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
+        expert_weights: weights of the experts, in their order.
+        stored: for frozen experts their stored outputs: files of the training split and files of
+            the validation split, each in the order of the experts.
+
+    Returns:
+        `TrainedRun`; its weights are those of the gate alone where the experts are frozen.
+    """
+    training = config["training"]
+
+    def build():
+        splits, sizes, outputs = open_data(task, manifest_path)
+        torch.manual_seed(seed)
+        model = dynamic_from(task.name, config, sizes, outputs)
+        madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
+        load_expert_weights(model, expert_weights)
+        if training["freeze"]:
+            model.freeze_experts()
+            splits = [with_stored(s, paths) for s, paths in zip(splits, stored, strict=True)]
+        data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
+        return DynamicTraining(name, task, model, training, madds, **data)
+
+    return run_to_end(build, directory, loop_settings(training, seed), VALIDATION)

@@ -1,0 +1,103 @@
+"""One training run of a segmentation network, from prepared arrays to its best weights."""
+
+from pathlib import Path
+
+import torch
+
+from dynmm.data.nyuv2.batches import evaluation_batches, training_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames, holdout
+from dynmm.files import read_json
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.path_costs import path_madds
+from dynmm.models.weights import load_released, load_weights
+from dynmm.training.loop import LoopSettings
+from dynmm.training.run_directory import run_to_end
+from dynmm.training.segmentation.task import SegmentationTask
+
+GIGA = 1e9
+
+
+def train_run(name, config, manifest_path, init_path, seed, device, directory):
+    """Train one network with one seed, or publish it again if it is finished already.
+
+    Args:
+        name: shown with the progress.
+        config: `network`, `augmentation`, `training` (merged with the run's keys), `prepare`.
+        manifest_path: `manifest.json` of the prepared arrays.
+        init_path: weights to start from, or None.
+        seed: of initialisation, order, augmentation and random paths.
+        device: torch device.
+        directory: the `RunDirectory` that holds the state.
+
+    Returns:
+        `TrainedRun`.
+    """
+    training = config["training"]
+    return run_to_end(
+        lambda: _task(name, config, Path(manifest_path), init_path, seed, device),
+        directory,
+        LoopSettings(
+            epochs=training["epochs"],
+            seed=seed,
+            loss_scaling=training["precision"] == "float16",
+        ),
+        training["select_on"],
+    )
+
+
+def _task(name, config, manifest_path, init_path, seed, device):
+    manifest, training = read_json(manifest_path), config["training"]
+    torch.manual_seed(seed)
+    network = {**config["network"], **({"pretrained": "none"} if init_path else {})}
+    model = build_segmentation(training["model"], network, len(manifest["class_names"]))
+    if init_path:
+        _start_from(model, Path(init_path))
+    train, validation = _samples(manifest_path, manifest, training)
+    size = (config["network"]["height"], config["network"]["width"])
+    loading = {key: training[key] for key in ("batch_size", "workers", "pin_memory")}
+    statistics = manifest["depth_statistics"][config["prepare"]["depth"]]
+    depth = {"depth_mode": config["prepare"]["depth"], **statistics}
+
+    def train_batches(epoch):
+        return training_batches(
+            train, size, depth, config["augmentation"], seed=seed, epoch=epoch, **loading
+        )
+
+    def validation_batches():
+        return evaluation_batches(validation, size, depth, **loading)
+
+    depth_encoder = None
+    if training["model"] == "dynamic":
+        depth_encoder = torch.tensor(path_madds(model)["complete"]["depth_encoder"]) / GIGA
+    return SegmentationTask(
+        name,
+        model,
+        training["model"],
+        training,
+        class_weights=torch.tensor(manifest["class_weights"], dtype=torch.float32),
+        path_madds=depth_encoder,
+        train_batches=train_batches,
+        validation_batches=validation_batches,
+        validation_labels=validation.labels,
+        device=device,
+    )
+
+
+def _start_from(model, path):
+    """Weights of an earlier run or released ones; a static network has none for the gate."""
+    if path.suffix == ".pth":
+        load_released(model, path)
+    else:
+        load_weights(model, path, optional=("gate_layer.",))
+
+
+def _samples(manifest_path, manifest, training):
+    """Frames to train on and frames to choose the best epoch on."""
+    prepared = manifest_path.parent
+    if training["select_on"] == "test":
+        return SegmentationFrames(prepared, "train"), SegmentationFrames(prepared, "test")
+    kept, held_out = holdout(manifest, training["validation_share"], seed=0)
+    return (
+        SegmentationFrames(prepared, "train", kept),
+        SegmentationFrames(prepared, "train", held_out),
+    )
