@@ -68,34 +68,28 @@ def threads_of(rule_name):
     return config["resources"][rule_name]["threads"]
 
 
-def growing_mem_mb(first):
-    """Memory of a job in MB; each further attempt asks for half as much again."""
-    return lambda wildcards, attempt: round(first * 1.5 ** (attempt - 1))
+def growing(mem_mb, runtime):
+    """Resources of a job: MB and minutes; a further attempt asks for half and for once as much more."""
+    return {
+        "mem_mb": lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1)),
+        "runtime": lambda wildcards, attempt: runtime * attempt,
+    }
 
 
-def growing_runtime(first):
-    """Minutes of a job; each further attempt asks for as much again."""
-    return lambda wildcards, attempt: first * attempt
+def resources_of(rule_name):
+    """Resources of a job, from config: as `growing`, and GPUs where the rule may use one.
 
-
-def mem_mb_of(rule_name):
-    """As `growing_mem_mb`, from config."""
-    return growing_mem_mb(config["resources"][rule_name]["mem_mb"])
-
-
-def runtime_of(rule_name):
-    """As `growing_runtime`, from config."""
-    return growing_runtime(config["resources"][rule_name]["runtime"])
-
-
-def gpus_of(rule_name):
-    """GPUs of a job, from config, but none where jobs run on this machine and it has no GPU.
-
-    A cap such as `--resources gpu=1` counts jobs whatever the machine has: without this, CPU
-    trainings would wait for each other. On a cluster this machine is not where jobs run.
+    No GPU is asked for where jobs run on this machine and it has none. A cap such as
+    `--resources gpu=1` counts jobs whatever the machine has: CPU trainings would wait for each
+    other. On a cluster this machine is not where jobs run.
     """
-    wanted = config["resources"][rule_name].get("gpu", 0)
-    return lambda wildcards: 0 if _computes_here() and not gpu_in_sight() else wanted
+    asked = config["resources"][rule_name]
+    gpus = {}
+    if "gpu" in asked:
+        gpus["gpu"] = lambda wildcards: (
+            0 if _computes_here() and not gpu_in_sight() else asked["gpu"]
+        )
+    return growing(asked["mem_mb"], asked["runtime"]) | gpus
 
 
 def _computes_here():

@@ -9,6 +9,11 @@ from dynmm.configuration.grid import grid_points, point_path
 from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
+# a grid point's folder and name, its values spelled as the user typed them
+POINT_FOLDER = (
+    "results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}"
+)
+POINT_NAME = "lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 

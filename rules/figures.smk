@@ -28,8 +28,7 @@ rule plot_history:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=as_json(segmentation.history(config)),
     shell:

@@ -27,8 +27,7 @@ rule prepare_mmimdb:
         "../envs/data.yaml"
     threads: threads_of("prepare_mmimdb")
     resources:
-        mem_mb=mem_mb_of("prepare_mmimdb"),
-        runtime=runtime_of("prepare_mmimdb"),
+        **resources_of("prepare_mmimdb"),
     params:
         config=as_json(config["mmimdb"]["prepare"]),
     shell:
@@ -54,8 +53,7 @@ rule expand_sample_mosei:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         sample=str(raw_dir("mosei")),
     shell:
@@ -84,8 +82,7 @@ rule prepare_mosei:
         "../envs/data.yaml"
     threads: threads_of("prepare_mosei")
     resources:
-        mem_mb=mem_mb_of("prepare_mosei"),
-        runtime=runtime_of("prepare_mosei"),
+        **resources_of("prepare_mosei"),
     params:
         raw_dir=lambda wildcards, input: os.path.dirname(input.raw[0]),
     shell:

@@ -24,8 +24,7 @@ rule count_expert_madds:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(2000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
         config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
     shell:
@@ -52,9 +51,7 @@ rule train_expert:
         "../envs/training.yaml"
     threads: threads_of("train_expert")
     resources:
-        mem_mb=mem_mb_of("train_expert"),
-        runtime=runtime_of("train_expert"),
-        gpu=gpus_of("train_expert"),
+        **resources_of("train_expert"),
     params:
         config=lambda wildcards: as_json(
             modality.expert_training(config, wildcards.task, wildcards.expert)
@@ -86,9 +83,7 @@ rule store_expert_outputs:
         "../envs/training.yaml"
     threads: threads_of("store_expert_outputs")
     resources:
-        mem_mb=mem_mb_of("store_expert_outputs"),
-        runtime=runtime_of("store_expert_outputs"),
-        gpu=gpus_of("store_expert_outputs"),
+        **resources_of("store_expert_outputs"),
     params:
         config=lambda wildcards: as_json(
             modality.stored_outputs(config, wildcards.task, wildcards.expert)
@@ -104,8 +99,8 @@ rule evaluate_expert:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
-        script="workflow/scripts/evaluate_expert.py",
-        code=task_code_of("evaluate_expert", evaluates=True),
+        script="workflow/scripts/evaluate_modality.py",
+        code=task_code_of("evaluate_modality", evaluates=True),
         modules=modules_of,
     output:
         metrics="results/{preset}/{task}/experts/{expert}/seed{seed}/metrics.json",
@@ -118,9 +113,7 @@ rule evaluate_expert:
         "../envs/training.yaml"
     threads: threads_of("evaluate_expert")
     resources:
-        mem_mb=mem_mb_of("evaluate_expert"),
-        runtime=runtime_of("evaluate_expert"),
-        gpu=gpus_of("evaluate_expert"),
+        **resources_of("evaluate_expert"),
     params:
         config=lambda wildcards: as_json(
             modality.expert_evaluation(config, wildcards.task, wildcards.expert)
@@ -143,20 +136,18 @@ rule train_dynamic:
         code=task_code_of("train_dynamic"),
         modules=dynamic_modules_of,
     output:
-        weights="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/weights.safetensors",
-        history="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/history.csv",
-        training="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/training.json",
+        weights=f"{POINT_FOLDER}/weights.safetensors",
+        history=f"{POINT_FOLDER}/history.csv",
+        training=f"{POINT_FOLDER}/training.json",
     log:
-        "logs/{preset}/{task}/train_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.log",
+        f"logs/{{preset}}/{{task}}/train_dynamic/{POINT_NAME}.log",
     benchmark:
-        "results/{preset}/{task}/benchmarks/train_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.tsv"
+        f"results/{{preset}}/{{task}}/benchmarks/train_dynamic/{POINT_NAME}.tsv"
     conda:
         "../envs/training.yaml"
     threads: threads_of("train_dynamic")
     resources:
-        mem_mb=mem_mb_of("train_dynamic"),
-        runtime=runtime_of("train_dynamic"),
-        gpu=gpus_of("train_dynamic"),
+        **resources_of("train_dynamic"),
     params:
         config=lambda wildcards: as_json(
             modality.dynamic_training(config, wildcards.task, point_of(wildcards))
@@ -176,31 +167,30 @@ rule evaluate_dynamic:
     """Run one point over the test split, each sample on its expert: metrics and predictions."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        weights="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/weights.safetensors",
+        weights=f"{POINT_FOLDER}/weights.safetensors",
         experts=expert_files("weights.safetensors"),
-        script="workflow/scripts/evaluate_dynamic.py",
-        code=task_code_of("evaluate_dynamic", evaluates=True),
+        script="workflow/scripts/evaluate_modality.py",
+        code=task_code_of("evaluate_modality", evaluates=True),
         modules=dynamic_modules_of,
     output:
-        metrics="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/metrics.json",
-        predictions="results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/predictions.npz",
+        metrics=f"{POINT_FOLDER}/metrics.json",
+        predictions=f"{POINT_FOLDER}/predictions.npz",
     log:
-        "logs/{preset}/{task}/evaluate_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.log",
+        f"logs/{{preset}}/{{task}}/evaluate_dynamic/{POINT_NAME}.log",
     benchmark:
-        "results/{preset}/{task}/benchmarks/evaluate_dynamic/lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}.tsv"
+        f"results/{{preset}}/{{task}}/benchmarks/evaluate_dynamic/{POINT_NAME}.tsv"
     conda:
         "../envs/training.yaml"
     threads: threads_of("evaluate_dynamic")
     resources:
-        mem_mb=mem_mb_of("evaluate_dynamic"),
-        runtime=runtime_of("evaluate_dynamic"),
-        gpu=gpus_of("evaluate_dynamic"),
+        **resources_of("evaluate_dynamic"),
     params:
         config=lambda wildcards: as_json(
             modality.dynamic_evaluation(config, wildcards.task, point_of(wildcards))
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
-        " --weights {input.weights:q} --experts {input.experts:q} --seed {wildcards.seed}"
+        "python {input.script:q} --task {wildcards.task} --name dynmm"
+        " --prepared {input.prepared:q} --weights {input.weights:q}"
+        " --experts {input.experts:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
         " --config {params.config:q} --log {log:q}"

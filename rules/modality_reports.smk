@@ -33,8 +33,7 @@ rule tabulate_modality:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=lambda wildcards: as_json(modality_reports.table(config, wildcards.table)),
     shell:
@@ -69,8 +68,7 @@ rule plot_tradeoff:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=lambda wildcards: as_json(modality_reports.tradeoff(config, wildcards.figure)),
     shell:
@@ -103,8 +101,7 @@ rule plot_sentences:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=as_json(modality_reports.sentences(config)),
     shell:

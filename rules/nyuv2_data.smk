@@ -28,8 +28,7 @@ rule prepare_nyuv2:
         "../envs/data.yaml"
     threads: threads_of("prepare_nyuv2")
     resources:
-        mem_mb=mem_mb_of("prepare_nyuv2"),
-        runtime=runtime_of("prepare_nyuv2"),
+        **resources_of("prepare_nyuv2"),
     params:
         config=as_json(config["nyuv2"]["prepare"]),
     shell:

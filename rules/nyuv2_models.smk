@@ -28,9 +28,7 @@ rule train_segmentation:
         "../envs/training.yaml"
     threads: threads_of("train_segmentation")
     resources:
-        mem_mb=mem_mb_of("train_segmentation"),
-        runtime=runtime_of("train_segmentation"),
-        gpu=gpus_of("train_segmentation"),
+        **resources_of("train_segmentation"),
     params:
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
@@ -59,8 +57,7 @@ rule count_segmentation_madds:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(3000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=3000, runtime=10),
     params:
         config=as_json(segmentation.madds(config)),
     shell:
@@ -89,9 +86,7 @@ rule evaluate_segmentation:
         "../envs/training.yaml"
     threads: threads_of("evaluate_segmentation")
     resources:
-        mem_mb=mem_mb_of("evaluate_segmentation"),
-        runtime=runtime_of("evaluate_segmentation"),
-        gpu=gpus_of("evaluate_segmentation"),
+        **resources_of("evaluate_segmentation"),
     params:
         config=lambda wildcards: as_json(segmentation.evaluation(config, wildcards.run)),
     shell:

@@ -30,9 +30,7 @@ rule evaluate_noise:
         "../envs/training.yaml"
     threads: threads_of("evaluate_noise")
     resources:
-        mem_mb=mem_mb_of("evaluate_noise"),
-        runtime=runtime_of("evaluate_noise"),
-        gpu=gpus_of("evaluate_noise"),
+        **resources_of("evaluate_noise"),
     params:
         config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
     shell:
@@ -71,8 +69,7 @@ rule plot_figure6:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=as_json(robustness.figure6(config)),
     shell:
@@ -98,9 +95,7 @@ rule predict_frames:
         "../envs/training.yaml"
     threads: threads_of("predict_frames")
     resources:
-        mem_mb=mem_mb_of("predict_frames"),
-        runtime=runtime_of("predict_frames"),
-        gpu=gpus_of("predict_frames"),
+        **resources_of("predict_frames"),
     params:
         config=as_json(robustness.predicted_frames(config)),
     shell:
@@ -130,8 +125,7 @@ rule plot_figure7:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=as_json(robustness.figure7(config)),
     shell:
@@ -164,9 +158,7 @@ rule evaluate_feature_noise:
         "../envs/training.yaml"
     threads: threads_of("evaluate_feature_noise")
     resources:
-        mem_mb=mem_mb_of("evaluate_feature_noise"),
-        runtime=runtime_of("evaluate_feature_noise"),
-        gpu=gpus_of("evaluate_feature_noise"),
+        **resources_of("evaluate_feature_noise"),
     params:
         config=lambda wildcards: as_json(
             robustness.feature_noise(config, wildcards.task, wildcards.model)
@@ -207,8 +199,7 @@ rule plot_robustness:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=lambda wildcards: as_json(robustness.feature_figure(config, wildcards.task)),
     shell:
@@ -239,8 +230,7 @@ rule tabulate_robustness:
         "../envs/reporting.yaml"
     threads: 1
     resources:
-        mem_mb=growing_mem_mb(1000),
-        runtime=growing_runtime(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=as_json(robustness.areas(config)),
     shell:

@@ -79,7 +79,7 @@ def test_the_expert_of_the_page_is_trained_and_evaluated(page):
     run("train_expert", training, *task, "--resume-dir", "resume", *files)
     evaluation = modality.expert_evaluation(config, "mmimdb", "linear")
     files = ["--weights", "w.safetensors", "--metrics", "m.json", "--predictions", "p.npz"]
-    run("evaluate_expert", evaluation, *task, *files)
+    run("evaluate_modality", evaluation, *task, *files)
     metrics = json.loads((page / "m.json").read_text())
     assert (metrics["run"], metrics["modality"]) == ("linear", "I+T")
     inputs = mmimdb_files.TEXT_SIZE + mmimdb_files.IMAGE_SIZE

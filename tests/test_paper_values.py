@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dynmm.errors import InputError
-from dynmm.reporting.paper import derived_share, is_paper_data, published_values, read_paper
+from dynmm.reporting.paper import is_paper_data, published_values, read_paper
 
 PAPER = Path(__file__).parents[1] / "resources" / "paper.yaml"
 
@@ -17,6 +17,23 @@ def paper():
 
 def rows(paper, table):
     return {row["key"]: row for row in paper[table]["rows"]}
+
+
+def derived_share(paper, task, key):
+    """Share of samples that a DynMM row of Table 1 or 2 sent to E2, in [0, 1].
+
+    The table's mean MAdds lie between the authors' constants for E1 and E2 (each with the gate):
+    madds = (1 - share) * c1 + share * c2.
+
+    Args:
+        paper: what `read_paper` returned.
+        task: "mmimdb" or "mosei".
+        key: "dynmm_a", "dynmm_b" or "dynmm_c" (hard gates only).
+    """
+    (table,) = (block for block in paper.values() if block.get("task") == task)
+    (row,) = (row for row in table["rows"] if row["key"] == key)
+    first, second = paper["authors_constants"][f"{task}_m"]["expert_and_gate"]
+    return (row["madds_m"] - first) / (second - first)
 
 
 def test_reductions_of_table_3_follow_from_its_madds(paper):

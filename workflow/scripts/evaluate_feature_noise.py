@@ -6,6 +6,7 @@ import pandas as pd
 
 from dynmm import program
 from dynmm.device import acquire_device
+from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings
 from dynmm.evaluation.modality.noise import (
     NoisyFeatures,
     dynamic_predictor,
@@ -15,9 +16,6 @@ from dynmm.evaluation.modality.noise import (
 from dynmm.evaluation.noise_sweep import sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.files import atomic_path, read_json
-from dynmm.models.experts.build import expert_from
-from dynmm.models.experts.dynamic_build import dynamic_from, load_dynamic_weights
-from dynmm.models.weights import load_weights
 from dynmm.provenance import fingerprint, provenance
 from dynmm.tasks import load_evaluation, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
@@ -32,9 +30,9 @@ def main(arguments):
     manifest, noise = read_json(arguments.prepared), config["noise"]
     split = task.open(arguments.prepared.parent, task.splits[2])
     samples = NoisyFeatures(
-        lambda: _model(arguments, config, task, manifest).to(device).eval(),
+        lambda: load_model(task, config, manifest, arguments.weights, arguments.experts).to(device),
         predict_expert
-        if "expert" in config
+        if EXPERT in config
         else dynamic_predictor(config["inference"], config["temperature"]),
         task,
         split,
@@ -71,21 +69,8 @@ def main(arguments):
         pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
 
 
-def _model(arguments, config, task, manifest):
-    sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
-    if "expert" in config:
-        return load_weights(
-            expert_from(task.name, config["expert"], sizes, outputs), arguments.weights
-        )
-    model = dynamic_from(task.name, config, sizes, outputs)
-    if config["freeze"]:
-        model.freeze_experts()
-    return load_dynamic_weights(model, arguments.weights, arguments.experts)
-
-
 def _record(arguments, config, task, evaluation):
     kept = {key: value for key, value in config["noise"].items() if key not in SWEPT}
-    networks = [config["expert"]] if "expert" in config else [*config["experts"], config["gate"]]
     inputs = {"manifest": arguments.prepared, "weights": arguments.weights}
     inputs |= {f"expert{place}": path for place, path in enumerate(arguments.experts)}
     return provenance(
@@ -93,7 +78,7 @@ def _record(arguments, config, task, evaluation):
         {**config, "noise": kept},
         inputs,
         arguments.seed,
-        modules=[*source_files(task, networks), evaluation.__file__],
+        modules=[*source_files(task, network_settings(config)), evaluation.__file__],
     )
 
 

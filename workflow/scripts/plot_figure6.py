@@ -11,7 +11,7 @@ from dynmm.reporting.style import save_figure
 TITLES = {"rgb": "on RGB", "depth": "on depth", "both": "on either"}
 PANELS = [
     Panel("miou", headings.score("miou").heading, headings.score("miou").scale),
-    Panel("depth_encoder_madds", "depth encoder\nMAdds (G)", 1e-9, limits=(0, None)),
+    Panel("depth_encoder_madds", "depth encoder\nMAdds (G)", headings.GIGA, limits=(0, None)),
 ]
 
 

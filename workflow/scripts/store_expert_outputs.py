@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.device import acquire_device
+from dynmm.files import read_json
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
 from dynmm.models.weights import load_weights
 from dynmm.tasks import load_task
-from dynmm.training.modality.experts import open_data
 from dynmm.training.modality.stored_outputs import save_stored
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -20,10 +20,12 @@ from dynmm.vocabulary import MODALITY_TASKS
 def main(arguments):
     """Run the expert over both splits."""
     config, task, device = arguments.config, load_task(arguments.task), acquire_device()
-    splits, sizes, outputs = open_data(task, arguments.prepared)
+    manifest = read_json(arguments.prepared)
+    sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
     expert = expert_from(task.name, config["expert"], sizes, outputs)
     load_weights(expert, arguments.weights).to(device).eval()
-    for split, path in zip(splits, (arguments.train, arguments.validation), strict=True):
+    for part, path in zip(task.splits[:2], (arguments.train, arguments.validation), strict=True):
+        split = task.open(arguments.prepared.parent, part)
         save_stored(run_expert(expert, task, split, config["evaluation"], device).outputs, path)
 
 

@@ -8,6 +8,7 @@ from dynmm import program
 from dynmm.files import atomic_path
 from dynmm.reporting.noise_areas import relative_areas
 from dynmm.reporting.noise_curves import read_sweeps
+from dynmm.vocabulary import TASKS
 
 
 def main(arguments):
@@ -23,7 +24,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = program.parser(__doc__)
-    for name in ("nyuv2", "mmimdb", "mosei"):
+    for name in TASKS:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="its sweeps")
     parser.add_argument("--out", type=Path, required=True, help="output, .csv")
     program.run(main, parser.parse_args())

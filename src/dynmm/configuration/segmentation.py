@@ -1,5 +1,7 @@
 """Slices of the configuration for the stages of the segmentation networks."""
 
+from dynmm.vocabulary import TEST
+
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
 CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
 
@@ -24,7 +26,7 @@ def training(config, run):
             "gate": own["gate"],
             "temperature": own.get("temperature", CONSTANT_TEMPERATURE),
         }
-    if training["select_on"] == "test":
+    if training["select_on"] == TEST:
         training = _without(training, ("validation_share",))
     return {
         "network": task["network"],

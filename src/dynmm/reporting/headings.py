@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+MEGA, GIGA = 1e-6, 1e-9  # factors from stored multiply-adds
+
 
 class Score(NamedTuple):
     """A score in print: heading with its unit, factor from the stored unit, decimals."""

@@ -25,7 +25,6 @@ MORE_MADDS = {  # CSV column -> convention
     },
 }
 PAPER_DECIMALS = {"mae": 2}
-MEGA = 1e-6
 EXTRA_COLUMNS = {"lambda": "λ", "tau": "τ"}
 
 
@@ -37,7 +36,8 @@ def build_modality_table(name, paper, records, config):
     sentences' own lengths.
     Each DynMM row takes the grid point that config names, by default the one with a hard gate whose
     share of E2, mean over seeds, is nearest to the share derived from the paper's multiply-adds
-    (`paper.derived_share`); the row with soft gates takes the soft point with lambda 0.
+    (`derived_shares` of the paper's data file); the row with soft gates takes the soft point with
+    lambda 0.
 
     Args:
         name: "table1" or "table2".
@@ -147,7 +147,7 @@ def _score(name):
 
 def _millions(name, convention):
     key = f"madds.{convention}.total"
-    return Metric(name, "MAdds (M)", 2, key, scale=MEGA, paper_decimals=1)
+    return Metric(name, "MAdds (M)", 2, key, scale=headings.MEGA, paper_decimals=1)
 
 
 def _seconds():

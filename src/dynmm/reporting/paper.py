@@ -40,20 +40,3 @@ def is_paper_data(paper, task, content, flag=None):
         flag: the configuration's own word (True or False); None lets the name decide.
     """
     return content == paper["data_sets"][task]["name"] if flag is None else bool(flag)
-
-
-def derived_share(paper, task, key):
-    """Share of samples that a DynMM row of Table 1 or 2 sent to E2, in [0, 1].
-
-    The table's mean MAdds lie between the authors' constants for E1 and E2 (each with the gate):
-    madds = (1 - share) * c1 + share * c2.
-
-    Args:
-        paper: what `read_paper` returned.
-        task: "mmimdb" or "mosei".
-        key: "dynmm_a", "dynmm_b" or "dynmm_c" (hard gates only).
-    """
-    (table,) = (block for block in paper.values() if block.get("task") == task)
-    (row,) = (row for row in table["rows"] if row["key"] == key)
-    first, second = paper["authors_constants"][f"{task}_m"]["expert_and_gate"]
-    return (row["madds_m"] - first) / (second - first)

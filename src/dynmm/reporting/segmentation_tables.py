@@ -3,6 +3,7 @@
 import statistics
 
 from dynmm.errors import InputError
+from dynmm.reporting import headings
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import by_run, number
 from dynmm.reporting.tables import Metric, Row, build_table
@@ -11,7 +12,6 @@ from dynmm.vocabulary import NYUV2
 RGB_ROW = {"key": "rgb", "method": "RGB only", "modality": "RGB"}
 STATIC = "esanet"
 MODALITIES = {"rgb": "RGB", "depth": "depth"}  # of networks with one encoder
-GIGA = 1e-9
 
 
 def build_segmentation_table(name, paper, records, config):
@@ -95,7 +95,7 @@ def _miou_present():
 
 
 def _giga(name, heading, key):
-    return Metric(name, heading, 2, key, scale=GIGA, paper_decimals=1)
+    return Metric(name, heading, 2, key, scale=headings.GIGA, paper_decimals=1)
 
 
 def _runs_by_row(paper, runs, wanted):

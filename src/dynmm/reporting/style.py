@@ -16,7 +16,6 @@ from matplotlib import pyplot as plt
 from dynmm.files import atomic_path
 
 COLUMN_WIDTH = 3.25  # inches: one column of the paper's format
-PAGE_WIDTH = 6.875  # inches: both columns
 PNG_DPI = 300
 BAND_ALPHA = 0.18
 

@@ -10,7 +10,6 @@ from dynmm.reporting.expert_shares import draw_shares
 from dynmm.reporting.grid_points import family_label, over_seeds, split_records, sweeps
 from dynmm.reporting.records import number
 
-MEGA = 1e-6
 MADDS = "madds.complete.total"
 PANEL_HEIGHT, FOOT_HEIGHT = 1.75, 0.3  # inches; legends come on top
 
@@ -117,6 +116,6 @@ def _limits(focus, marks):
 def _mark(label, groups, name, look):
     """Score and multiply-adds of groups of records: one expert, or each point of a sweep."""
     score = headings.score(name)
-    x, dx = over_seeds(groups, lambda record: MEGA * number(record, MADDS))
+    x, dx = over_seeds(groups, lambda record: headings.MEGA * number(record, MADDS))
     y, dy = over_seeds(groups, lambda record: score.scale * number(record, f"metrics.{name}"))
     return Mark(label, x, dx, y, dy, look)

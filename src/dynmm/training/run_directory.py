@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from dynmm.errors import InputError
 from dynmm.files import atomic_path, read_json, write_json
+from dynmm.models.weights import save_weights
 from dynmm.training.loop import fit
 
 log = logging.getLogger("dynmm.training")
@@ -73,8 +74,7 @@ class RunDirectory:
 
     def save_best(self, tensors):
         """Store the weights of the best epoch so far."""
-        with atomic_path(self.path / BEST) as temporary:
-            save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary)
+        save_weights(tensors, self.path / BEST)
 
     def load_best(self):
         """The weights of the best epoch: name -> tensor."""
@@ -138,8 +138,7 @@ def run_to_end(build, directory, settings, select_on):
 
 def publish(run, weights, history, training, record):
     """Write a run's three files: weights, one row an epoch (CSV), and summary with provenance."""
-    with atomic_path(weights) as path:
-        save_file(run.weights, path)
+    save_weights(run.weights, weights)
     with atomic_path(history) as path:
         pd.DataFrame(run.history).to_csv(path, index=False)
     write_json(training, {**run.summary, "provenance": record})

@@ -5,8 +5,6 @@ import torch
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_gate
 
-JOINED = "joined"
-
 
 @register_gate("mmimdb", "mlp")
 class MlpGate(Mlp):
@@ -24,14 +22,4 @@ class MlpGate(Mlp):
 
     def forward(self, inputs):
         """Gate logits (B, experts) of a dict of features, each (B, size)."""
-        return super().forward(self.join(inputs)[JOINED])
-
-    def join(self, inputs):
-        """The inputs as this gate reads them, one tensor of all modalities side by side.
-
-        Training on stored expert outputs joins a whole split once; joined inputs come back as
-        they are.
-        """
-        if JOINED in inputs:
-            return inputs
-        return {JOINED: torch.cat([inputs[name] for name in self.modalities], dim=1)}
+        return super().forward(torch.cat([inputs[name] for name in self.modalities], dim=1))

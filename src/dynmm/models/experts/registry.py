@@ -65,11 +65,6 @@ def build_gate(task, name, input_sizes, experts, options=None):
     return cls(input_sizes, experts, **_checked(cls, options or {}, f"{task}.{name}"))
 
 
-def registered_experts(task):
-    """Sorted names of the experts that a task has."""
-    return sorted(name for owner, name in _EXPERTS if owner == task)
-
-
 def _register(registry, key):
     def decorate(cls):
         if key in registry and registry[key].__qualname__ != cls.__qualname__:

@@ -13,6 +13,7 @@ from dynmm.models.weights import load_released, load_weights
 from dynmm.training.loop import LoopSettings
 from dynmm.training.run_directory import run_to_end
 from dynmm.training.segmentation.task import SegmentationTask
+from dynmm.vocabulary import TEST
 
 GIGA = 1e9
 
@@ -94,7 +95,7 @@ def _start_from(model, path):
 def _samples(manifest_path, manifest, training):
     """Frames to train on and frames to choose the best epoch on."""
     prepared = manifest_path.parent
-    if training["select_on"] == "test":
+    if training["select_on"] == TEST:
         return SegmentationFrames(prepared, "train"), SegmentationFrames(prepared, "test")
     kept, held_out = holdout(manifest, training["validation_share"], seed=0)
     return (

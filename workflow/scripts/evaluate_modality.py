@@ -1,0 +1,99 @@
+"""Evaluate an expert, or a dynamic model at one point of the grid, on the test split.
+
+Leaves metrics, predictions and, of a dynamic model, every sample's choice; with a hard gate only
+the chosen expert runs for each sample. --config describes an expert where it has "expert", else a
+dynamic model.
+"""
+
+from pathlib import Path
+
+from dynmm import program
+from dynmm.device import acquire_device
+from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings, networks_of
+from dynmm.evaluation.modality.results import (
+    dynamic_record,
+    expert_record,
+    measured_on,
+    save_predictions,
+)
+from dynmm.files import read_json, write_json
+from dynmm.inference.modality import run_dynamic, run_expert
+from dynmm.provenance import provenance
+from dynmm.tasks import load_evaluation, load_task, modality_letters, source_files
+from dynmm.vocabulary import MODALITY_TASKS
+
+
+def main(arguments):
+    """Run the test split once and write what was seen."""
+    config, device = arguments.config, acquire_device()
+    task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
+    manifest = read_json(arguments.prepared)
+    split = task.open(arguments.prepared.parent, task.splits[2])
+    model = load_model(task, config, manifest, arguments.weights, arguments.experts)
+    networks = networks_of(model, config)
+    madds = [task.count_madds(network, manifest["input_sizes"]) for network in networks]
+    sample_madds = [
+        evaluation.sample_madds(network, manifest["input_sizes"], split) for network in networks
+    ]
+    measured = (task, split, config["evaluation"], device)
+    if EXPERT in config:
+        result = run_expert(model.to(device), *measured)
+    else:
+        result = run_dynamic(
+            model.to(device), *measured, config["inference"], config["temperature"]
+        )
+    scores = evaluation.scores(result.outputs, split.targets, manifest)
+    if EXPERT in config:
+        own = expert_record(result, scores, madds[0], sample_madds[0])
+    else:
+        own = {
+            "point": config["point"],
+            "inference": config["inference"],
+            **dynamic_record(
+                result,
+                scores,
+                list(model.experts),
+                madds,
+                None if None in sample_madds else sample_madds,
+                soft=config["inference"] == "soft",
+            ),
+        }
+    save_predictions(arguments.predictions, result, split.ids, split.targets)
+    letters = modality_letters(task, {m for network in networks for m in network.modalities})
+    write_json(
+        arguments.metrics,
+        {
+            "task": task.name,
+            "run": arguments.name,
+            "seed": arguments.seed,
+            **{key: config[key] for key in ("preset", "content", "paper_data", "select_on")},
+            "modality": letters,
+            **own,
+            "measured_on": measured_on(device, config["evaluation"]),
+            "provenance": _provenance(arguments, config, task, evaluation),
+        },
+    )
+
+
+def _provenance(arguments, config, task, evaluation):
+    settings = network_settings(config)
+    inputs = {"manifest": arguments.prepared, "weights": arguments.weights}
+    names = [entry["name"] for entry in config.get("experts", [])]
+    inputs |= dict(zip(names, arguments.experts, strict=True))
+    modules = [*source_files(task, settings), evaluation.__file__]
+    return provenance(__file__, config, inputs, arguments.seed, modules=modules)
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
+    parser.add_argument("--name", required=True, help="of the expert in the config, or dynmm")
+    parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
+    parser.add_argument("--weights", type=Path, required=True, help="of the model")
+    parser.add_argument(
+        "--experts", type=Path, nargs="*", default=[], help="weights of a gate's experts, in order"
+    )
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--metrics", type=Path, required=True, help="output, .json")
+    parser.add_argument("--predictions", type=Path, required=True, help="output, .npz")
+    program.run(main, parser.parse_args())
