@@ -6,7 +6,7 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
-from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
+from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 # a grid point's folder and name, its values spelled as the user typed them
@@ -17,12 +17,15 @@ POINT_NAME = "lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 
-def task_code_of(program, evaluates=False):
-    """Input function: as `code_of`, and what the task of the wildcards adds by its modules."""
+def task_code_of(program, *more):
+    """Input function: as `code_of`, and what the task of the wildcards adds by its modules.
+
+    These are `task.py` and those named in `more`, such as "evaluation".
+    """
 
     def code(wildcards):
         folder = Path(SOURCE_ROOT, "dynmm", "tasks", wildcards.task)
-        modules = [folder / "task.py", *([folder / "evaluation.py"] if evaluates else [])]
+        modules = [folder / f"{name}.py" for name in ("task", *more)]
         closures = [map(str, code_closure(module, SOURCE_ROOT)) for module in modules]
         return sorted({*_closure(program), *itertools.chain(*closures)})
 
@@ -90,6 +93,31 @@ def modality_results(task, name):
         for seed in seeds
     ]
     return [str(path) for path in [*experts, *points]]
+
+
+def stored_validation(task):
+    """What the experts under frozen gates say of the validation split, for every seed."""
+    section = config[task]
+    if not any(modality.frozen(point) for point in grid_points(section)):
+        return []
+    folder = Path("results") / config["preset"] / task / "experts"
+    return [
+        str(folder / expert / f"seed{seed}" / "outputs_validation.npy")
+        for expert in section["dynamic"]["experts"]
+        for seed in config["seeds"]
+    ]
+
+
+def routing_tasks():
+    """The tasks with gates to compare: NYU Depth V2 may have runs without any."""
+    return [task for task in TASKS if task in MODALITY_TASKS or routing.gated_runs(config)]
+
+
+def routing_numbers(wildcards):
+    """Input function: the routing study behind a table, where the table shows gains over random."""
+    task = routing.TABLES.get(wildcards.table)
+    folder = Path("results") / config["preset"]
+    return str(folder / task / "routing.json") if task in routing_tasks() else []
 
 
 def feature_noise_weights(wildcards):

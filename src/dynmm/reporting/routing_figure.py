@@ -1,0 +1,188 @@
+"""Score against multiply-adds: gates, the policies that need none, fixed paths, static networks."""
+
+import numpy as np
+
+from dynmm.errors import InputError
+from dynmm.reporting import headings, style
+from dynmm.reporting.rendering import MINUS
+from dynmm.reporting.routing import (
+    TOTAL,
+    costs_unit,
+    deviation,
+    family_titles,
+    gate_points,
+    mean,
+    path_titles,
+    point_title,
+    static_title,
+)
+from dynmm.vocabulary import NYUV2
+
+WIDTH, PANEL_HEIGHT, FOOT_HEIGHT = 4.6, 2.3, 0.55  # inches; legends come on top
+POLICIES = {  # policy -> label, and its look: a line without marks
+    "random": ("random choice", {"color": "#7F7F7F", "linestyle": "-", "linewidth": 1.0}),
+    "oracle": ("oracle", {"color": "#009E73", "linestyle": (0, (1, 1.2))}),
+    "cascade": ("cascade", {"color": "#0072B2", "linestyle": "-."}),
+    "linear": ("linear router", {"color": "#D55E00", "linestyle": "--"}),
+}
+MARGIN = 0.06  # of an axis, beyond what it has to show
+FAR = 1.0  # a static network further away than this many times the rest lies at the edge
+
+
+def routing_figure(study):
+    """One panel a group of gates over the same paths.
+
+    Args:
+        study: what `routing.read_routing` returned.
+
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        InputError: no gate that chooses.
+    """
+    groups = study["groups"]
+    if not groups:
+        raise InputError(
+            "no gate to draw", expected="a dynamic model that chooses one path a sample"
+        )
+    fig, axes = style.figure(
+        WIDTH, FOOT_HEIGHT + PANEL_HEIGHT * len(groups), nrows=len(groups), squeeze=False
+    )
+    notes = []
+    for place, (axis, group) in enumerate(zip(axes[:, 0], groups, strict=True)):
+        notes += _draw_group(axis, study, group)
+        if len(groups) > 1:
+            axis.set_title(headings.run_title(group["name"]), loc="left")
+        if not place or len(groups) > 1:
+            style.legend_over(axis, *axis.get_legend_handles_labels())
+    _, unit, _ = costs_unit(study)
+    axes[-1, 0].set_xlabel(f"MAdds per sample ({unit}), the gate's among them")
+    style.footnote(fig, "\n".join([*dict.fromkeys(notes), _note(study)]))
+    return fig
+
+
+def _draw_group(axis, study, group):
+    """Draw one panel; returns what its scale leaves out, in words."""
+    factor, _, _ = costs_unit(study)
+    score = headings.score(study["score"])
+    for policy, curve in group["curves"].items():
+        label, look = POLICIES[policy]
+        x, y = factor * np.array(curve["costs"]), score.scale * np.array(curve["scores"])
+        axis.plot(x, y, label=label, zorder=2, **look)
+    _draw_fixed(axis, study, group, factor, score)
+    for place, (family, title) in enumerate(family_titles(group).items()):
+        _draw_family(axis, group, family, title, place, factor, score)
+    low, high = _limits(*axis.get_ylim())
+    marks = [_static_mark(entry, study["score"], factor, score) for entry in study["static"]]
+    notes = _draw_static(axis, [mark for mark in marks if mark], low, high, score)
+    axis.set_ylabel(score.heading)
+    return notes
+
+
+def _draw_fixed(axis, study, group, factor, score):
+    """Fixed paths: filled marks, over more than two paths on a line."""
+    if not group["fixed"]:
+        return
+    titles = path_titles(study)
+    places = [
+        (
+            factor * mean({"seeds": seeds}, "costs", TOTAL),
+            score.scale * mean({"seeds": seeds}, "score"),
+        )
+        for seeds in group["fixed"]
+    ]
+    if study["task"] == NYUV2:
+        look = style.reference(0, filled=True) | {"markersize": 4}
+        axis.plot(*zip(*places, strict=True), label="fixed paths", zorder=3, **look)
+        for number, place in enumerate(places):
+            _annotate(axis, str(number), place, (0, -8))
+        return
+    for index, (title, place) in enumerate(zip(titles, places, strict=True)):
+        look = style.reference(index, filled=True)
+        axis.plot(*place, label=title, zorder=3, **look)
+
+
+def _draw_family(axis, group, family, title, place, factor, score):
+    points = [point for point in group["points"] if point["family"] == family]
+    points.sort(key=lambda point: mean(point, "costs", TOTAL, "gate"))
+    x = [factor * mean(point, "costs", TOTAL, "gate") for point in points]
+    y = [score.scale * mean(point, "gate") for point in points]
+    dy = [score.scale * (deviation(point, "gate") or 0) for point in points]
+    dx = [factor * (deviation(point, "costs", TOTAL, "gate") or 0) for point in points]
+    area = next(entry["area"] for entry in group["areas"] if entry["family"] == family)
+    words = "" if area is None else f" (area {_signed(score.scale * area, score.decimals)})"
+    look = style.series(place) | {"linewidth": 0.8}
+    axis.errorbar(x, y, xerr=dx, yerr=dy, label=title + words, zorder=5, **look, elinewidth=0.5)
+    for number, (point, *place) in enumerate(zip(points, x, y, strict=True)):
+        _annotate(axis, point_title(point), place, (3, 4 if number % 2 else -9))
+
+
+def _draw_static(axis, marks, low, high, score):
+    """Networks without a gate, hollow; those far off lie at the edge. Returns that in words."""
+    families, far = {}, []
+    for index, mark in enumerate(marks):
+        look = style.reference(index + 2)  # after the marks of E1 and E2
+        inside = low <= mark["y"] <= high
+        axis.plot(
+            mark["x"],
+            np.clip(mark["y"], low, high),
+            label=mark["title"],
+            zorder=3,
+            clip_on=False,
+            **look,
+        )
+        if not inside:
+            far.append(f"{mark['title']} {mark['y']:.{score.decimals}f}")
+        if mark["family"] and inside:
+            families.setdefault(mark["family"], []).append((mark["x"], mark["y"]))
+    for family, places in families.items():
+        if len(places) > 1:
+            look = {"color": style.REFERENCE_COLOUR, "linewidth": 0.8, "linestyle": (0, (4, 2))}
+            axis.plot(*zip(*sorted(places), strict=True), label=family, zorder=2, **look)
+    axis.set_ylim(low, high)
+    return [f"at the edge of {score.heading}, off its scale: {', '.join(far)}"] if far else []
+
+
+def _static_mark(entry, name, factor, score):
+    value = mean(entry, "scores", name)
+    if value is None:
+        return None
+    return {
+        "title": static_title(entry),
+        "family": entry["family"],
+        "x": factor * mean(entry, "costs", TOTAL),
+        "y": score.scale * value,
+    }
+
+
+def _annotate(axis, text, place, offset):
+    if text:
+        axis.annotate(
+            text,
+            place,
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=5.5,
+            color="#333333",
+            zorder=6,
+        )
+
+
+def _limits(low, high):
+    margin = MARGIN * (high - low)
+    return low - margin, high + margin
+
+
+def _note(study):
+    seeds = sorted({len(point["seeds"]) for _, point in gate_points(study)})
+    return (
+        f"cascade: by the {study['uncertainty']}; it pays the cheapest path for every sample. "
+        "Bars: sample deviation over seeds. Area: mean height above the random line.\n"
+        f"data: {study['content']}; preset: {study['preset']}; "
+        f"seeds: {', '.join(map(str, seeds))}"
+    )
+
+
+def _signed(value, decimals):
+    return f"{value:+.{decimals}f}".replace("-", MINUS)
