@@ -120,6 +120,11 @@ def routing_numbers(wildcards):
     return str(folder / task / "routing.json") if task in routing_tasks() else []
 
 
+def given_routing(wildcards, input):
+    """Param: the option of a table's program that names the routing study, where there is one."""
+    return ["--routing", str(input.routing)] if input.routing else []
+
+
 def feature_noise_weights(wildcards):
     """Weights of the expert, or of the swept grid point, that the wildcard `model` names."""
     folder = f"results/{wildcards.preset}/{wildcards.task}"

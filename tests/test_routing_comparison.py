@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynmm.evaluation.routing.comparison import Resampling, compare, seed_sums
+from dynmm.evaluation.routing.curves import interior
 from dynmm.evaluation.routing.linear_router import fit_linear_router
 from dynmm.evaluation.routing.paths import GateChoices, PathResults, PolicyCosts
 from dynmm.evaluation.routing.study import GateGroup, GatePoint, family_of, study
@@ -238,9 +239,9 @@ def test_a_study_has_fixed_paths_curves_and_an_area_for_each_family():
         (first + second) / 2
     )
     assert max(curves["oracle"]["scores"]) > second + 0.05
-    areas = {entry["family"]: entry for entry in made["areas"]}
+    areas = {entry["family"]: entry for entry in made["families"]}
     assert areas["freeze perfect"]["area"] > 0.05 > -0.05 > areas["freeze inverted"]["area"]
-    assert areas["freeze perfect"]["seeds"] == 3 and areas["freeze perfect"]["std"] > 0
+    assert areas["freeze perfect"]["seeds"] == 3 and areas["freeze perfect"]["area_std"] > 0
 
 
 def test_the_gates_own_cost_lowers_its_area():
@@ -261,7 +262,7 @@ def test_the_gates_own_cost_lowers_its_area():
         cheap.paths,
     )
     found = study([cheap, dear], {"acc2": ACC}, RESAMPLING)["acc2"]["groups"]
-    first, second = (made["areas"][0]["area"] for made in found)
+    first, second = (made["families"][0]["area"] for made in found)
     assert second < first - 0.02
 
 
@@ -269,7 +270,29 @@ def test_points_with_paths_of_their_own_have_curves_through_the_points():
     (made,) = study([group(["perfect"], shared=False)], {"acc2": ACC}, RESAMPLING)["acc2"]["groups"]
     assert made["fixed"] == []
     assert made["curves"]["random"]["costs"] == pytest.approx([32.5, 55.0, 77.5])
-    assert made["areas"][0]["area"] > 0.05
+    assert made["families"][0]["area"] > 0.05
+
+
+def test_interior_points_leave_something_to_choose():
+    points = [
+        {"seeds": [row(0.95, 0.4, 9.0, 9.0), row(0.6, 0.6, 1.0, 4.0)]},
+        {"seeds": [row(0.1, 0.8, 2.0, 2.0), row(0.0, None, 0.0, 0.0)]},
+    ]
+    assert interior(points) == {
+        "interior": 2,
+        "interior_auc": pytest.approx(0.7),
+        "interior_gain": pytest.approx(1.5),
+        "interior_oracle_share": pytest.approx(0.5),
+    }
+    ends = interior([{"seeds": [row(1.0, 0.5, 0.0, 0.0)]}])
+    assert set(ends.values()) == {0, None}
+    without_oracle = interior([{"seeds": [row(0.5, None, 1.0, 0.0)]}])
+    assert without_oracle["interior_gain"] == 1
+    assert without_oracle["interior_oracle_share"] is without_oracle["interior_auc"] is None
+
+
+def row(share, auc, gain, oracle_gain):
+    return {"shares": [1 - share, share], "auc": auc, "gain": gain, "oracle_gain": oracle_gain}
 
 
 def test_a_family_is_what_differs_in_lambda_alone():

@@ -5,7 +5,8 @@ from pathlib import Path
 from dynmm import program
 from dynmm.files import atomic_path, write_text
 from dynmm.reporting.routing import read_routing
-from dynmm.reporting.routing_table import routing_frame, routing_markdown
+from dynmm.reporting.routing_markdown import routing_markdown
+from dynmm.reporting.routing_table import routing_frame
 
 
 def main(arguments):

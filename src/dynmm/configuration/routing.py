@@ -40,5 +40,5 @@ def report(config, task):
 
 
 def gain_column(config, table):
-    """The score by which a table gives gains over random choice; None where it gives none."""
-    return config["routing"]["scores"][TABLES[table]] if table in TABLES else None
+    """What a table of all models adds to its slice: the score by which it gives gains, if any."""
+    return {"gain": config["routing"]["scores"][TABLES[table]]} if table in TABLES else {}

@@ -6,9 +6,9 @@ from pathlib import Path
 from dynmm.errors import InputError
 from dynmm.files import read_json
 from dynmm.reporting import headings
+from dynmm.reporting.tables import Metric
 from dynmm.vocabulary import DYNAMIC, NYUV2
 
-SIGNIFICANT = 0.05
 TOTAL = "total"  # the cost by which policies are compared
 VARIED = "lambda"
 SYMBOLS = {"lambda": "λ", "tau": "τ"}
@@ -43,17 +43,42 @@ def read_routing(path, score):
     return {**study, "score": score, **study["scores"][score]}
 
 
+def with_gains(records, study):
+    """Metrics files with what the routing study says of them, for a column of a table.
+
+    Args:
+        records: what `records.read_records` returned.
+        study: what `read_routing` returned; None adds nothing.
+
+    Returns:
+        List of records; those of a gate that chooses have `gain_over_random` of their seed (in the
+        unit of the stored score) and `gain_p`, the p of all seeds together.
+    """
+    return [record | _gain(record, study) for record in records] if study else records
+
+
+def gain_metric(study):
+    """The table column of `with_gains`."""
+    score = headings.score(study["score"])
+    name, unit = score.heading.removesuffix(" (%)"), " (points)" if score.scale == 100 else ""
+    return Metric(
+        "gain_over_random",
+        f"gain over random, {name}{unit}",
+        score.decimals,
+        lambda record: record.get("gain_over_random"),
+        scale=score.scale,
+        p_column="gain_p",
+    )
+
+
+def gain_p(records):
+    """The further column that `gain_metric` needs of a row."""
+    return {"gain_p": records[0]["gain_p"]} if records and "gain_p" in records[0] else {}
+
+
 def gate_points(study):
     """(group, point) of every gate."""
     return [(group, point) for group in study["groups"] for point in group["points"]]
-
-
-def find_point(study, run, settings=None):
-    """The gate of a run, or of a grid point with these settings; None where it is not studied."""
-    for _, point in gate_points(study):
-        if point["run"] == run and (not settings or point["point"] == settings):
-            return point
-    return None
 
 
 def mean(point, *keys):
@@ -91,6 +116,12 @@ def point_title(point):
     return f"{SYMBOLS[VARIED]} {settings[VARIED]}" if VARIED in settings else ""
 
 
+def joint_title(points):
+    """One title for several points of a family, such as "λ 0.02, 0.04"."""
+    ordered = sorted(points, key=lambda point: float(point["point"][VARIED]))
+    return ", ".join([point_title(ordered[0]), *(p["point"][VARIED] for p in ordered[1:])])
+
+
 def path_titles(study):
     """Printed names of the paths: experts with their number, or numbers of fused cells."""
     if study["task"] == NYUV2:
@@ -99,6 +130,12 @@ def path_titles(study):
         f"{headings.expert_title(name)} (E{place})"
         for place, name in enumerate(study["paths"], start=1)
     ]
+
+
+def static_networks(study):
+    """The networks without a gate that chooses, but for those that stand as fixed paths already."""
+    shown = study["paths"] if any(group["fixed"] for group in study["groups"]) else []
+    return [entry for entry in study["static"] if entry["run"] not in shown]
 
 
 def static_title(entry):
@@ -123,6 +160,15 @@ def _title(point, differ):
         return point["family"]
     words = [f"{SYMBOLS.get(name, name)} {settings[name]}" for name in differ if name in settings]
     return ", ".join(["DynMM", *words])
+
+
+def _gain(record, study):
+    for _, point in gate_points(study):
+        if point["run"] == record["run"] and point["point"] == record.get("point", {}):
+            for row in point["seeds"]:
+                if row["seed"] == record["seed"]:
+                    return {"gain_over_random": row["gain"], "gain_p": point["p"]}
+    return {}
 
 
 def _under(row, keys):

@@ -1,6 +1,8 @@
 """Score against multiply-adds: gates, the policies that need none, fixed paths, static networks."""
 
 import numpy as np
+from matplotlib.container import ErrorbarContainer
+from matplotlib.patheffects import withStroke
 
 from dynmm.errors import InputError
 from dynmm.reporting import headings, style
@@ -11,9 +13,11 @@ from dynmm.reporting.routing import (
     deviation,
     family_titles,
     gate_points,
+    joint_title,
     mean,
     path_titles,
     point_title,
+    static_networks,
     static_title,
 )
 from dynmm.vocabulary import NYUV2
@@ -26,7 +30,8 @@ POLICIES = {  # policy -> label, and its look: a line without marks
     "linear": ("linear router", {"color": "#D55E00", "linestyle": "--"}),
 }
 MARGIN = 0.06  # of an axis, beyond what it has to show
-FAR = 1.0  # a static network further away than this many times the rest lies at the edge
+BARS = {"elinewidth": 0.5, "ecolor": "#7F7F7F", "capsize": 0}
+CLOSE = 0.09  # of both axes: points nearer than this share a label
 
 
 def routing_figure(study):
@@ -55,27 +60,34 @@ def routing_figure(study):
         if len(groups) > 1:
             axis.set_title(headings.run_title(group["name"]), loc="left")
         if not place or len(groups) > 1:
-            style.legend_over(axis, *axis.get_legend_handles_labels())
+            style.legend_over(axis, *_gates_first(*axis.get_legend_handles_labels()))
     _, unit, _ = costs_unit(study)
     axes[-1, 0].set_xlabel(f"MAdds per sample ({unit}), the gate's among them")
     style.footnote(fig, "\n".join([*dict.fromkeys(notes), _note(study)]))
     return fig
 
 
+def _gates_first(handles, labels):
+    """Handles and labels of a legend; matplotlib puts marks with bars last."""
+    order = sorted(range(len(handles)), key=lambda k: not isinstance(handles[k], ErrorbarContainer))
+    return [handles[k] for k in order], [labels[k] for k in order]
+
+
 def _draw_group(axis, study, group):
     """Draw one panel; returns what its scale leaves out, in words."""
     factor, _, _ = costs_unit(study)
     score = headings.score(study["score"])
+    for place, (family, title) in enumerate(family_titles(group).items()):
+        _draw_family(axis, group, family, title, place, factor, score)
     for policy, curve in group["curves"].items():
         label, look = POLICIES[policy]
         x, y = factor * np.array(curve["costs"]), score.scale * np.array(curve["scores"])
         axis.plot(x, y, label=label, zorder=2, **look)
     _draw_fixed(axis, study, group, factor, score)
-    for place, (family, title) in enumerate(family_titles(group).items()):
-        _draw_family(axis, group, family, title, place, factor, score)
     low, high = _limits(*axis.get_ylim())
-    marks = [_static_mark(entry, study["score"], factor, score) for entry in study["static"]]
+    marks = [_static_mark(e, study["score"], factor, score) for e in static_networks(study)]
     notes = _draw_static(axis, [mark for mark in marks if mark], low, high, score)
+    _label_points(axis, group, factor, score)
     axis.set_ylabel(score.heading)
     return notes
 
@@ -96,7 +108,7 @@ def _draw_fixed(axis, study, group, factor, score):
         look = style.reference(0, filled=True) | {"markersize": 4}
         axis.plot(*zip(*places, strict=True), label="fixed paths", zorder=3, **look)
         for number, place in enumerate(places):
-            _annotate(axis, str(number), place, (0, -8))
+            _annotate(axis, str(number), place, (0, -9))
         return
     for index, (title, place) in enumerate(zip(titles, places, strict=True)):
         look = style.reference(index, filled=True)
@@ -110,12 +122,32 @@ def _draw_family(axis, group, family, title, place, factor, score):
     y = [score.scale * mean(point, "gate") for point in points]
     dy = [score.scale * (deviation(point, "gate") or 0) for point in points]
     dx = [factor * (deviation(point, "costs", TOTAL, "gate") or 0) for point in points]
-    area = next(entry["area"] for entry in group["areas"] if entry["family"] == family)
+    area = next(entry["area"] for entry in group["families"] if entry["family"] == family)
     words = "" if area is None else f" (area {_signed(score.scale * area, score.decimals)})"
     look = style.series(place) | {"linewidth": 0.8}
-    axis.errorbar(x, y, xerr=dx, yerr=dy, label=title + words, zorder=5, **look, elinewidth=0.5)
-    for number, (point, *place) in enumerate(zip(points, x, y, strict=True)):
-        _annotate(axis, point_title(point), place, (3, 4 if number % 2 else -9))
+    axis.errorbar(x, y, xerr=dx, yerr=dy, label=title + words, zorder=5, **look, **BARS)
+
+
+def _label_points(axis, group, factor, score):
+    """Name the points of each family; those that lie close together share a label."""
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    for family in family_titles(group):
+        clusters = []
+        for point in group["points"]:
+            if point["family"] != family or not point_title(point):
+                continue
+            x = factor * mean(point, "costs", TOTAL, "gate")
+            y = score.scale * mean(point, "gate")
+            at = (x - left) / (right - left), (y - low) / (high - low)
+            near = [c for c in clusters if np.abs(np.subtract(c["at"], at)).max() < CLOSE]
+            if not near:
+                near = [{"at": at, "places": [], "points": []}]
+                clusters += near
+            near[0]["points"].append(point)
+            near[0]["places"].append((x, y))
+        for cluster in clusters:
+            x, y = zip(*cluster["places"], strict=True)
+            _annotate(axis, joint_title(cluster["points"]), (np.mean(x), min(y)), (0, -11))
 
 
 def _draw_static(axis, marks, low, high, score):
@@ -165,7 +197,9 @@ def _annotate(axis, text, place, offset):
             textcoords="offset points",
             fontsize=5.5,
             color="#333333",
+            ha="center",
             zorder=6,
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
 
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from dynmm.evaluation.routing import policies
 from dynmm.evaluation.routing.paths import CASCADE, LINEAR, ORACLE, RANDOM, TOTAL
-from dynmm.evaluation.routing.statistics import area_above
+from dynmm.evaluation.routing.statistics import area_above, oracle_share
 
 PLACES = np.linspace(0, 1, 21)  # from all samples on the cheapest path to all on the costliest
+INTERIOR = 0.9  # largest share of one path
 
 
 def fixed_paths(seeds, score):
@@ -95,12 +96,12 @@ def curve_through(points, policy):
     return {"costs": [x for x, _ in means], "scores": [y for _, y in means]}
 
 
-def family_area(points, seeds, score):
-    """The area of a family of gates above the random line, see `statistics.area_above`.
+def family_summary(points, seeds, score):
+    """A family of gates in a few numbers: its area above the random line, its interior points.
 
-    Each seed has a curve: from its cheapest path through the family's points to its costliest. The
-    points' cost is that of the gate and of what it ran. Where every point has paths of its own the
-    curve and the line have the points alone.
+    The area is that of `statistics.area_above`. Each seed has a curve: from its cheapest path
+    through the family's points to its costliest. A point's cost is that of the gate and of what it
+    ran. Where every point has paths of its own the curve and the line have the points alone.
 
     Args:
         points: what `comparison.compare` gave of each point.
@@ -108,7 +109,8 @@ def family_area(points, seeds, score):
         score: `metrics.additive.AdditiveScore`.
 
     Returns:
-        {"area": mean over seeds or None, "std": sample deviation or None, "seeds": how many}.
+        dict of `area` (mean over seeds, or None), `area_std` (sample deviation, or None), `seeds`
+        (how many have one), and what `interior` gives.
     """
     rows = {}
     for point in points:
@@ -118,8 +120,33 @@ def family_area(points, seeds, score):
     areas = [area for area in areas if not np.isnan(area)]
     return {
         "area": statistics.fmean(areas) if areas else None,
-        "std": statistics.stdev(areas) if len(areas) > 1 else None,
+        "area_std": statistics.stdev(areas) if len(areas) > 1 else None,
         "seeds": len(areas),
+        **interior(points),
+    }
+
+
+def interior(points):
+    """Means over the gates that leave something to choose: at most `INTERIOR` on any one path.
+
+    Near the ends even the oracle gains next to nothing, and its share is noise.
+
+    Args:
+        points: what `comparison.compare` gave of each point; every seed counts by itself.
+
+    Returns:
+        dict of `interior` (how many gates, seeds apart), `interior_auc`, `interior_gain` (means)
+        and `interior_oracle_share` (mean gain over mean gain of the oracle); None without any.
+    """
+    rows = [row for p in points for row in p["seeds"] if max(row["shares"]) <= INTERIOR]
+    aucs = [row["auc"] for row in rows if row["auc"] is not None]
+    own = statistics.fmean(row["gain"] for row in rows) if rows else None
+    share = rows and oracle_share(own, statistics.fmean(row["oracle_gain"] for row in rows))
+    return {
+        "interior": len(rows),
+        "interior_auc": statistics.fmean(aucs) if aucs else None,
+        "interior_gain": own,
+        "interior_oracle_share": share if rows and not np.isnan(share) else None,
     }
 
 

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field
 
 from dynmm.evaluation.routing.comparison import compare, seed_sums
-from dynmm.evaluation.routing.curves import curve_through, family_area, fixed_paths, policy_curves
+from dynmm.evaluation.routing.curves import (
+    curve_through,
+    family_summary,
+    fixed_paths,
+    policy_curves,
+)
 from dynmm.evaluation.routing.paths import CASCADE, LINEAR, ORACLE, RANDOM
 
 VARIED = "lambda"  # points that differ in this setting alone form a family, a curve
@@ -58,7 +63,7 @@ def study(groups, scores, resampling):
     Returns:
         Score -> {"higher_is_better", "groups": list}, JSON-able; a group has `name`, `points` (run,
         point, family and what `compare` gives), `fixed` (see `fixed_paths`), `curves` (see
-        `policy_curves`) and `areas` (family and what `family_area` gives).
+        `policy_curves`) and `families` (family and what `family_summary` gives).
     """
     sums = [[_sums(point, resampling) for point in group.points] for group in groups]
     return {
@@ -103,8 +108,8 @@ def _group(group, sums, score):
         "points": points,
         "fixed": [] if group.paths is None else fixed_paths(group.paths, score),
         "curves": curves,
-        "areas": [
-            {"family": family, **family_area(members, group.paths, score)}
+        "families": [
+            {"family": family, **family_summary(members, group.paths, score)}
             for family, members in families.items()
         ],
     }
