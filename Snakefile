@@ -77,7 +77,7 @@ rule robustness:
 rule routing:
     """Every gate beside random choice, oracle, cascade and a linear router at its cost."""
     input:
-        expand("reports/routing_{task}.{form}", task=routing_tasks(), form=["csv", "pdf"]),
+        expand("reports/routing_{task}.{form}", task=TASKS, form=["csv", "pdf"]),
 
 
 rule all:

@@ -108,16 +108,11 @@ def stored_validation(task):
     ]
 
 
-def routing_tasks():
-    """The tasks with gates to compare: NYU Depth V2 may have runs without any."""
-    return [task for task in TASKS if task in MODALITY_TASKS or routing.gated_runs(config)]
-
-
 def routing_numbers(wildcards):
     """Input function: the routing study behind a table, where the table shows gains over random."""
     task = routing.TABLES.get(wildcards.table)
     folder = Path("results") / config["preset"]
-    return str(folder / task / "routing.json") if task in routing_tasks() else []
+    return str(folder / task / "routing.json") if task else []
 
 
 def given_routing(wildcards, input):

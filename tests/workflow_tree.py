@@ -22,7 +22,15 @@ RAW_FILES = {
     "mosei": ("snippets.tsv", "vectors.npz", "sample.yaml"),
 }
 CONFIG = Path("config/config.yaml")
-TARGETS = {None, "all", "nyuv2", "mmimdb", "mosei", "robustness"}  # rules that make nothing
+TARGETS = {
+    None,
+    "all",
+    "nyuv2",
+    "mmimdb",
+    "mosei",
+    "robustness",
+    "routing",
+}  # rules that make nothing
 LABELS = ("run", "table", "kind", "expert", "lam")
 
 
