@@ -30,6 +30,7 @@ POLICIES = {  # policy -> label, and its look: a line without marks
     "linear": ("linear router", {"color": "#D55E00", "linestyle": "--"}),
 }
 MARGIN = 0.06  # of an axis, beyond what it has to show
+NEAR = 0.5  # of the axis: static networks further away than this lie at its edge
 BARS = {"elinewidth": 0.5, "ecolor": "#7F7F7F", "capsize": 0}
 CLOSE = 0.09  # of both axes: points nearer than this share a label
 
@@ -84,9 +85,9 @@ def _draw_group(axis, study, group):
         x, y = factor * np.array(curve["costs"]), score.scale * np.array(curve["scores"])
         axis.plot(x, y, label=label, zorder=2, **look)
     _draw_fixed(axis, study, group, factor, score)
-    low, high = _limits(*axis.get_ylim())
     marks = [_static_mark(e, study["score"], factor, score) for e in static_networks(study)]
-    notes = _draw_static(axis, [mark for mark in marks if mark], low, high, score)
+    marks = [mark for mark in marks if mark]
+    notes = _draw_static(axis, marks, *_limits(*axis.get_ylim(), marks), score)
     _label_points(axis, group, factor, score)
     axis.set_ylabel(score.heading)
     return notes
@@ -203,9 +204,12 @@ def _annotate(axis, text, place, offset):
         )
 
 
-def _limits(low, high):
-    margin = MARGIN * (high - low)
-    return low - margin, high + margin
+def _limits(low, high, marks):
+    """The range of the score's axis: what is drawn, and static networks that are not far away."""
+    span = high - low
+    near = [mark["y"] for mark in marks if low - NEAR * span <= mark["y"] <= high + NEAR * span]
+    low, high = min([low, *near]), max([high, *near])
+    return low - MARGIN * span, high + MARGIN * span
 
 
 def _note(study):

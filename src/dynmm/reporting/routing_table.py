@@ -110,6 +110,7 @@ def _static_row(study, entry):
     factor, _, suffix = costs_unit(study)
     return {
         "kind": STATIC,
+        "group": None,
         "name": static_title(entry),
         "run": entry["run"],
         "family": entry["family"],
