@@ -125,18 +125,20 @@ def test_the_figure_draws_every_gate_and_policy(studies, name, tmp_path):
     fig = routing_figure(study)
     assert len(fig.axes) == len(study["groups"])
     for axis, group in zip(fig.axes, study["groups"], strict=True):
-        labels = axis.get_legend_handles_labels()[1]
-        assert {"random choice", "oracle", "cascade"} <= set(labels)
         lines = {line.get_label(): line for line in axis.lines}
         curve = group["curves"]["oracle"]
         assert list(lines["oracle"].get_ydata()) == pytest.approx(
             [100 * score for score in curve["scores"]]
         )
-        gates_drawn = list(axis.containers)
-        assert len(gates_drawn) == len(group["families"])
-        first = gates_drawn[0].lines[0]
+        shuffled = ["its choices shuffled"] * (name == "paths")
+        assert len(axis.containers) == len(group["families"]) + len(shuffled)
+        assert [c.get_label() for c in axis.containers[len(group["families"]) :]] == shuffled
+        first = axis.containers[0].lines[0]
         points = [p for p in group["points"] if p["family"] == group["families"][0]["family"]]
         assert len(first.get_xdata()) == len(points)
+    legend = [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
+    assert {"random choice", "oracle", "cascade"} < set(legend) and len(set(legend)) == len(legend)
+    assert legend[0] in ("DynMM", "DynMM, freeze true", "the gate's choices")
     words = " ".join(text.get_text() for text in fig.findobj() if hasattr(text, "get_text"))
     assert study["content"] in words
     save_figure(fig, tmp_path / "a.pdf", tmp_path / "a.png")
@@ -148,7 +150,8 @@ def test_the_figure_says_areas_labels_points_and_joins_static_families(studies):
     (axis,) = fig.axes
     labels = axis.get_legend_handles_labels()[1]
     area = 100 * studies["experts"]["groups"][0]["families"][0]["area"]
-    assert f"DynMM (area {area:+.2f})".replace("-", "\N{MINUS SIGN}") in labels
+    note = fig.get_supxlabel().replace("\n", " ")
+    assert f"(mean height): DynMM {area:+.2f}.".replace("-", "\N{MINUS SIGN}") in note
     assert "late fusion, narrower" in labels and "Text" not in labels
     lines = {line.get_label(): line for line in axis.lines}
     assert list(lines["late fusion, narrower"].get_xdata()) == pytest.approx([3, 6])

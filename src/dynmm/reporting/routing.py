@@ -96,6 +96,11 @@ def deviation(point, *keys):
     return statistics.stdev(values) if len(values) > 1 and None not in values else None
 
 
+def pooled_deviation(point):
+    """Deviation of the shuffles of a point's choices, pooled over its seeds."""
+    return statistics.fmean(row["random_std"] ** 2 for row in point["seeds"]) ** 0.5
+
+
 def family_titles(group):
     """Family -> what print calls it: "DynMM" and the settings in which the group's families differ.
 

@@ -17,6 +17,7 @@ from dynmm.reporting.routing import (
     mean,
     path_titles,
     point_title,
+    pooled_deviation,
     static_networks,
     static_title,
 )
@@ -26,12 +27,13 @@ WIDTH, PANEL_HEIGHT, FOOT_HEIGHT = 4.6, 2.3, 0.55  # inches; legends come on top
 POLICIES = {  # policy -> label, and its look: a line without marks
     "random": ("random choice", {"color": "#7F7F7F", "linestyle": "-", "linewidth": 1.0}),
     "oracle": ("oracle", {"color": "#009E73", "linestyle": (0, (1, 1.2))}),
-    "cascade": ("cascade", {"color": "#0072B2", "linestyle": "-."}),
-    "linear": ("linear router", {"color": "#D55E00", "linestyle": "--"}),
+    "cascade": ("cascade", {"color": "#56B4E9", "linestyle": "-."}),
+    "linear": ("linear router", {"color": "#CC79A7", "linestyle": "--"}),
 }
 MARGIN = 0.06  # of an axis, beyond what it has to show
 NEAR = 0.5  # of the axis: static networks further away than this lie at its edge
 BARS = {"elinewidth": 0.5, "ecolor": "#7F7F7F", "capsize": 0}
+OWN = "the gate's choices"  # where a panel has one gate, which its title names
 CLOSE = 0.09  # of both axes: points nearer than this share a label
 
 
@@ -56,30 +58,38 @@ def routing_figure(study):
         WIDTH, FOOT_HEIGHT + PANEL_HEIGHT * len(groups), nrows=len(groups), squeeze=False
     )
     notes = []
-    for place, (axis, group) in enumerate(zip(axes[:, 0], groups, strict=True)):
+    for axis, group in zip(axes[:, 0], groups, strict=True):
         notes += _draw_group(axis, study, group)
         if len(groups) > 1:
             axis.set_title(headings.run_title(group["name"]), loc="left")
-        if not place or len(groups) > 1:
-            style.legend_over(axis, *_gates_first(*axis.get_legend_handles_labels()))
+    style.legend_over(axes[0, 0], *_legend(axes[:, 0]))
+    notes.append(_areas(study))
     _, unit, _ = costs_unit(study)
     axes[-1, 0].set_xlabel(f"MAdds per sample ({unit}), the gate's among them")
     style.footnote(fig, "\n".join([*dict.fromkeys(notes), _note(study)]))
     return fig
 
 
-def _gates_first(handles, labels):
-    """Handles and labels of a legend; matplotlib puts marks with bars last."""
-    order = sorted(range(len(handles)), key=lambda k: not isinstance(handles[k], ErrorbarContainer))
-    return [handles[k] for k in order], [labels[k] for k in order]
+def _legend(axes):
+    """Handles and labels of all panels, each once, the gates first: matplotlib has bars last."""
+    found = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    order = sorted(found, key=lambda label: not isinstance(found[label], ErrorbarContainer))
+    return [found[label] for label in order], order
 
 
 def _draw_group(axis, study, group):
     """Draw one panel; returns what its scale leaves out, in words."""
     factor, _, _ = costs_unit(study)
     score = headings.score(study["score"])
-    for place, (family, title) in enumerate(family_titles(group).items()):
-        _draw_family(axis, group, family, title, place, factor, score)
+    titles = family_titles(group)
+    for place, (family, title) in enumerate(titles.items()):
+        alone = title == headings.run_title(group["name"])
+        _draw_family(axis, group, family, OWN if alone else title, place, factor, score)
+    if study["task"] == NYUV2:
+        _draw_shuffled(axis, group, factor, score)
     for policy, curve in group["curves"].items():
         label, look = POLICIES[policy]
         x, y = factor * np.array(curve["costs"]), score.scale * np.array(curve["scores"])
@@ -123,10 +133,23 @@ def _draw_family(axis, group, family, title, place, factor, score):
     y = [score.scale * mean(point, "gate") for point in points]
     dy = [score.scale * (deviation(point, "gate") or 0) for point in points]
     dx = [factor * (deviation(point, "costs", TOTAL, "gate") or 0) for point in points]
-    area = next(entry["area"] for entry in group["families"] if entry["family"] == family)
-    words = "" if area is None else f" (area {_signed(score.scale * area, score.decimals)})"
     look = style.series(place) | {"linewidth": 0.8}
-    axis.errorbar(x, y, xerr=dx, yerr=dy, label=title + words, zorder=5, **look, **BARS)
+    axis.errorbar(x, y, xerr=dx, yerr=dy, label=title, zorder=5, **look, **BARS)
+
+
+def _draw_shuffled(axis, group, factor, score):
+    """Random choice with the shares of each gate: over more than two paths it is on no line."""
+    for point in group["points"]:
+        axis.errorbar(
+            factor * mean(point, "costs", TOTAL, "random"),
+            score.scale * mean(point, "random"),
+            yerr=score.scale * pooled_deviation(point),
+            label="its choices shuffled",
+            zorder=4,
+            marker="x",
+            color="#7F7F7F",
+            linestyle="none",
+        )
 
 
 def _label_points(axis, group, factor, score):
@@ -212,15 +235,27 @@ def _limits(low, high, marks):
     return low - MARGIN * span, high + MARGIN * span
 
 
+def _areas(study):
+    """The area of every curve above the random line, in words."""
+    score = headings.score(study["score"])
+    words = [
+        f"{family_titles(group)[entry['family']]} {_signed(score.scale * entry['area'], score)}"
+        for group in study["groups"]
+        for entry in group["families"]
+        if entry["area"] is not None
+    ]
+    return f"Area above the random line (mean height): {'; '.join(words)}."
+
+
 def _note(study):
     seeds = sorted({len(point["seeds"]) for _, point in gate_points(study)})
     return (
-        f"cascade: by the {study['uncertainty']}; it pays the cheapest path for every sample. "
-        "Bars: sample deviation over seeds. Area: mean height above the random line.\n"
+        f"Cascade: by the {study['uncertainty']}; it pays the cheapest path for every sample. "
+        "Bars: sample deviation over seeds.\n"
         f"data: {study['content']}; preset: {study['preset']}; "
         f"seeds: {', '.join(map(str, seeds))}"
     )
 
 
-def _signed(value, decimals):
-    return f"{value:+.{decimals}f}".replace("-", MINUS)
+def _signed(value, score):
+    return f"{value:+.{score.decimals}f}".replace("-", MINUS)

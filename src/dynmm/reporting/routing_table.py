@@ -13,6 +13,7 @@ from dynmm.reporting.routing import (
     mean,
     path_titles,
     point_title,
+    pooled_deviation,
     static_networks,
     static_title,
 )
@@ -68,8 +69,7 @@ def _gate_row(study, group, point):
         "score": unit * mean(point, "gate"),
         "score_std": _scaled(deviation(point, "gate"), unit),
         "random": unit * mean(point, "random"),
-        # over the draws of a seed, pooled over the seeds
-        "random_std": unit * statistics.fmean(r["random_std"] ** 2 for r in point["seeds"]) ** 0.5,
+        "random_std": unit * pooled_deviation(point),
         "gain_over_random": unit * point["gain"],
         "gain_low": unit * point["gain_low"],
         "gain_high": unit * point["gain_high"],
