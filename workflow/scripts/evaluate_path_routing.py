@@ -37,6 +37,8 @@ def main(arguments):
     records = [read_json(path) for path in arguments.metrics]
     resampling = Resampling(config["draws"], config["bootstrap"])
     groups = routing_groups(stored, costs)
+    counts = [arguments.dynamic_madds, arguments.static_madds]
+    files = [*counts, *arguments.paths, *arguments.metrics]
     write_json(
         arguments.out,
         {
@@ -47,11 +49,7 @@ def main(arguments):
             "uncertainty": UNCERTAINTY,
             "scores": study(groups, SCORES, resampling),
             "static": static_runs([r for r in records if r["run"] not in gated]),
-            "provenance": provenance(
-                __file__,
-                config,
-                {str(path): path for path in [*arguments.paths, *arguments.metrics]},
-            ),
+            "provenance": provenance(__file__, config, {str(path): path for path in files}),
         },
     )
 

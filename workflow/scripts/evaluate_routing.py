@@ -32,6 +32,12 @@ def main(arguments):
         [*arguments.predictions, *arguments.validation],
     )
     groups = stored.groups()
+    files = [
+        arguments.prepared,
+        *arguments.metrics,
+        *arguments.predictions,
+        *arguments.validation,
+    ]
     one = next(iter(records.values()))
     write_json(
         arguments.out,
@@ -48,7 +54,7 @@ def main(arguments):
             "provenance": provenance(
                 __file__,
                 config,
-                {str(path): path for path in [arguments.prepared, *arguments.metrics]},
+                {str(path): path for path in files},
                 modules=[routing.__file__],
             ),
         },
