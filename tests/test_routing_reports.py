@@ -170,6 +170,18 @@ def test_points_close_together_share_a_label(studies):
     assert "λ 1e-2, 1e-1" in {text.get_text() for text in axis.texts}
 
 
+def test_a_family_of_its_own_name_goes_by_what_varies_in_it(studies):
+    study = json.loads(json.dumps({k: v for k, v in studies["experts"].items() if k != "scores"}))
+    (group,) = study["groups"]
+    for point, budget in zip(group["points"], ("0.5", "0.25", "1"), strict=True):
+        point["family"] = "calibrated"
+        point["point"] |= {"lambda": "0.1", "budget": budget}
+    group["families"][0]["family"] = "calibrated"
+    assert set(gates(study).index) == {f"calibrated budget {b}" for b in ("0.25", "0.5", "1")}
+    (axis,) = routing_figure(study).axes
+    assert {"budget 0.5", "budget 0.25", "budget 1"} <= {text.get_text() for text in axis.texts}
+
+
 def table1(paths, study):
     return build_modality_table(
         "table1", read_paper(ROOT / "resources" / "paper.yaml"), read_records(paths), {}, study

@@ -106,25 +106,28 @@ def family_titles(group):
 
     A family that the study names otherwise than by its settings keeps its name.
     """
-    points = group["points"]
-    names = [name for name in points[0]["point"] if name != VARIED] if points else []
-    differ = [name for name in names if len({p["point"].get(name) for p in points}) > 1]
-    titles = {}
-    for point in points:
-        titles[point["family"]] = _title(point, differ)
+    differ = [name for name in _varying(group["points"]) if name != VARIED]
+    return {point["family"]: _title(point, differ) for point in group["points"]}
+
+
+def point_titles(group):
+    """What print calls each point within its family: the settings that vary there, else lambda.
+
+    Runs that are of no grid have an empty title.
+    """
+    titles = []
+    for point in group["points"]:
+        members = [p for p in group["points"] if p["family"] == point["family"]]
+        titles.append(_named(point["point"], _varying(members) or [VARIED]))
     return titles
 
 
-def point_title(point):
-    """What print calls one point of its family: the setting that varies, or nothing for a run."""
-    settings = point["point"]
-    return f"{SYMBOLS[VARIED]} {settings[VARIED]}" if VARIED in settings else ""
-
-
-def joint_title(points):
+def joint_title(titles):
     """One title for several points of a family, such as "λ 0.02, 0.04"."""
-    ordered = sorted(points, key=lambda point: float(point["point"][VARIED]))
-    return ", ".join([point_title(ordered[0]), *(p["point"][VARIED] for p in ordered[1:])])
+    names, values = zip(*(title.rsplit(" ", 1) for title in titles), strict=True)
+    if len(set(names)) > 1:
+        return "; ".join(titles)
+    return f"{names[0]} {', '.join(sorted(values, key=_size))}"
 
 
 def path_titles(study):
@@ -146,7 +149,7 @@ def static_networks(study):
 def static_title(entry):
     """The printed name of a network without a gate that chooses, or of a soft gate."""
     if entry["run"] == DYNAMIC:
-        return f"soft gates, {point_title(entry)}"
+        return f"soft gates, {_named(entry['point'], [VARIED])}"
     title = headings.run_title(entry["run"])
     return headings.expert_title(entry["run"]) if title == entry["run"] else title
 
@@ -163,8 +166,26 @@ def _title(point, differ):
         return headings.run_title(point["run"])
     if point["family"] != ", ".join(f"{name} {value}" for name, value in settings.items()):
         return point["family"]
-    words = [f"{SYMBOLS.get(name, name)} {settings[name]}" for name in differ if name in settings]
-    return ", ".join(["DynMM", *words])
+    words = _named(settings, differ)
+    return f"DynMM, {words}" if words else "DynMM"
+
+
+def _varying(points):
+    """Names of the settings in which points differ, in their order; one may lack some."""
+    names = dict.fromkeys(name for point in points for name in point["point"])
+    return [name for name in names if len({point["point"].get(name) for point in points}) > 1]
+
+
+def _named(settings, names):
+    return ", ".join(f"{SYMBOLS.get(n, n)} {settings[n]}" for n in names if n in settings)
+
+
+def _size(text):
+    """Numbers by their size, before other texts."""
+    try:
+        return 0, float(text), text
+    except ValueError:
+        return 1, 0.0, text
 
 
 def _gain(record, study):

@@ -16,7 +16,7 @@ from dynmm.reporting.routing import (
     joint_title,
     mean,
     path_titles,
-    point_title,
+    point_titles,
     pooled_deviation,
     static_networks,
     static_title,
@@ -157,21 +157,21 @@ def _label_points(axis, group, factor, score):
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
     for family in family_titles(group):
         clusters = []
-        for point in group["points"]:
-            if point["family"] != family or not point_title(point):
+        for point, title in zip(group["points"], point_titles(group), strict=True):
+            if point["family"] != family or not title:
                 continue
             x = factor * mean(point, "costs", TOTAL, "gate")
             y = score.scale * mean(point, "gate")
             at = (x - left) / (right - left), (y - low) / (high - low)
             near = [c for c in clusters if np.abs(np.subtract(c["at"], at)).max() < CLOSE]
             if not near:
-                near = [{"at": at, "places": [], "points": []}]
+                near = [{"at": at, "places": [], "titles": []}]
                 clusters += near
-            near[0]["points"].append(point)
+            near[0]["titles"].append(title)
             near[0]["places"].append((x, y))
         for cluster in clusters:
             x, y = zip(*cluster["places"], strict=True)
-            _annotate(axis, joint_title(cluster["points"]), (np.mean(x), min(y)), (0, -11))
+            _annotate(axis, joint_title(cluster["titles"]), (np.mean(x), min(y)), (0, -11))
 
 
 def _draw_static(axis, marks, low, high, score):

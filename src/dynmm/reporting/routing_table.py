@@ -12,7 +12,7 @@ from dynmm.reporting.routing import (
     family_titles,
     mean,
     path_titles,
-    point_title,
+    point_titles,
     pooled_deviation,
     static_networks,
     static_title,
@@ -33,9 +33,11 @@ def routing_frame(study):
         DataFrame; what a row does not have is missing. `kind` is gate, fixed path or static.
     """
     rows = [
-        _gate_row(study, group, point)
+        _gate_row(study, group, point, title)
         for group in study["groups"]
-        for point in sorted(group["points"], key=_family_and_cost)
+        for point, title in sorted(
+            zip(group["points"], point_titles(group), strict=True), key=_family_and_cost
+        )
     ]
     for group in study["groups"]:
         for title, seeds in zip(path_titles(study), group["fixed"], strict=False):
@@ -46,11 +48,12 @@ def routing_frame(study):
     return frame.assign(preset=study["preset"], content=study["content"], task=study["task"])
 
 
-def _family_and_cost(point):
+def _family_and_cost(titled):
+    point, _ = titled
     return point["family"], mean(point, "costs", TOTAL, "gate")
 
 
-def _gate_row(study, group, point):
+def _gate_row(study, group, point, title):
     unit = headings.score(study["score"]).scale
     factor, _, suffix = costs_unit(study)
     names = [f"share_{name.replace(' ', '')}_pct" for name in study["paths"]]
@@ -59,7 +62,7 @@ def _gate_row(study, group, point):
     row = {
         "kind": GATE,
         "group": group["name"],
-        "name": " ".join([family_titles(group)[point["family"]], point_title(point)]).strip(),
+        "name": " ".join([family_titles(group)[point["family"]], title]).strip(),
         "run": point["run"],
         "family": point["family"],
         **point["point"],
