@@ -64,11 +64,16 @@ def gain_metric(study):
     return Metric(
         "gain_over_random",
         f"gain over random, {name}{unit}",
-        score.decimals,
+        gain_decimals(score),
         lambda record: record.get("gain_over_random"),
         scale=score.scale,
         p_column="gain_p",
     )
+
+
+def gain_decimals(score):
+    """Decimals of a gain in print: gains are small where scores are not."""
+    return max(2, score.decimals)
 
 
 def gain_p(records):

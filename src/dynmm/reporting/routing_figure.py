@@ -12,6 +12,7 @@ from dynmm.reporting.routing import (
     costs_unit,
     deviation,
     family_titles,
+    gain_decimals,
     gate_points,
     joint_title,
     mean,
@@ -258,4 +259,4 @@ def _note(study):
 
 
 def _signed(value, score):
-    return f"{value:+.{score.decimals}f}".replace("-", MINUS)
+    return f"{value:+.{gain_decimals(score)}f}".replace("-", MINUS)

@@ -5,7 +5,7 @@ from tabulate import tabulate
 
 from dynmm.reporting import headings
 from dynmm.reporting.rendering import MARK, MINUS, PLUS_MINUS, SIGNIFICANT
-from dynmm.reporting.routing import costs_unit, family_titles, path_titles
+from dynmm.reporting.routing import costs_unit, family_titles, gain_decimals, path_titles
 from dynmm.reporting.routing_table import GATE, REFERENCES
 from dynmm.vocabulary import NYUV2
 
@@ -54,7 +54,7 @@ def _gate_columns(study, frame, score):
         columns["MAdds from raw (G)"] = _numbers(frame["madds_from_raw_g"], 3)
     gains = zip(
         *(
-            _numbers(frame[name], digits, "+")
+            _numbers(frame[name], gain_decimals(score), "+")
             for name in ("gain_over_random", "gain_low", "gain_high")
         ),
         strict=True,
@@ -104,9 +104,9 @@ def _curve_columns(study, score):
         frame[name] *= score.scale
     return {
         "curve": list(frame["curve"]),
-        f"area, {score.heading}": _with_deviation(frame, "area", score.decimals, "+"),
+        f"area, {score.heading}": _with_deviation(frame, "area", gain_decimals(score), "+"),
         "interior": _numbers(frame["interior"], 0),
-        "their gain over random": _numbers(frame["interior_gain"], score.decimals, "+"),
+        "their gain over random": _numbers(frame["interior_gain"], gain_decimals(score), "+"),
         "of the oracle's (%)": _numbers(100 * frame["interior_oracle_share"], 0),
         "AUC": _numbers(frame["interior_auc"], 3),
     }
