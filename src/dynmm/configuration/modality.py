@@ -38,16 +38,18 @@ def dynamic_training(config, task, point):
         point: lambda, tau, mode and freeze as texts (`grid.grid_points`).
     """
     section = config[task]
-    shared = {k: v for k, v in section["dynamic"].items() if k not in ("experts", "gate")}
+    first, last = temperatures(point["tau"])
+    apart = ("experts", "gate", *(["anneal_epochs"] if first == last else []))
+    shared = {k: v for k, v in section["dynamic"].items() if k not in apart}
     return {
         **_networks(section),
         "training": {
             **shared,
             "resource_weight": float(point["lambda"]),
-            "temperature": list(temperatures(point["tau"])),
+            "temperature": [first, last],
             "mode": point["mode"],
             "inference": inference_mode(point),
-            "freeze": frozen(point),
+            "freeze": freezing(point),
             **_loading(section),
         },
     }
@@ -60,7 +62,7 @@ def dynamic_evaluation(config, task, point):
         **_networks(section),
         "evaluation": _evaluation(section),
         "point": {key: point[key] for key in KEYS},
-        "freeze": frozen(point),
+        "freeze": freezing(point),
         "inference": inference_mode(point),
         "temperature": temperatures(point["tau"])[1],
         **_described(config, task),
@@ -77,9 +79,9 @@ def madds(config, task):
     }
 
 
-def frozen(point):
-    """Whether a point keeps its experts as they are."""
-    return point["freeze"] == "true"
+def freezing(point):
+    """How a point treats its experts: True (constant), False (trained) or "authors"."""
+    return {"true": True, "false": False}.get(point["freeze"], point["freeze"])
 
 
 def added_modules(settings):

@@ -2,8 +2,13 @@
 
 import torch
 
-from dynmm.models.experts.dynamic_build import dynamic_from, load_expert_weights, trained_part
-from dynmm.models.gate_relaxation import temperature_at
+from dynmm.models.experts.dynamic_build import (
+    dynamic_from,
+    freeze,
+    load_expert_weights,
+    trained_part,
+)
+from dynmm.training.gate_schedule import annealing, temperature_in
 from dynmm.training.modality.experts import ModalityTraining, loop_settings, open_data
 from dynmm.training.modality.stored_outputs import STORED, with_stored
 from dynmm.training.resource_term import expert_costs, resource_term
@@ -23,10 +28,12 @@ class DynamicTraining(ModalityTraining):
         name, task, train, validation, seed, device: as for `ModalityTraining`.
         model: `DynamicExperts`; what is trained and kept is its `trained_part`.
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
-            `temperature` [first, last], `resource_weight` (lambda), `mode` of the gate in training
-            (soft, straight_through) and in `inference` (soft, hard), and `select_by`: the best
-            epoch is that of the best "score" of the task, whatever it costs, or of the lowest
-            "objective", the loss itself with its term of lambda.
+            `temperature` [first, last], `anneal_epochs` (how long it falls, see `annealing`),
+            `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through) and
+            in `inference` (soft, hard), and two keys that choose the best epoch. `select_by`: that
+            of the best "score" of the task, whatever it costs, or of the lowest "objective", the
+            loss itself with its term of lambda. `validation_gate`: "inference" judges what the
+            model will do when it is used, "training" the gate as it trains (the authors).
         madds: multiply-adds of the experts for one sample, in their order.
     """
 
@@ -50,16 +57,17 @@ class DynamicTraining(ModalityTraining):
 
     @torch.no_grad()
     def score(self, epoch):
-        """Score or objective on the validation split, the gate as inference will have it."""
-        temperature = self._temperature(epoch)
-        mode = self.settings["inference"]
+        """Score or objective on the validation split; see `validation_gate`."""
+        settings, temperature = self.settings, self._temperature(epoch)
+        mode = settings["inference"]
+        if settings["validation_gate"] == "training":
+            mode = "soft" if settings["mode"] == "soft" else "hard"
 
         def predict(batch):
             if STORED not in batch:
                 found = self.dynamic.infer(batch["inputs"], mode, temperature)
-            else:  # straight-through weights are one-hot, as those of a hard gate
-                relaxed = "soft" if mode == "soft" else "straight_through"
-                found = self._forward(batch, relaxed, temperature)
+            else:
+                found = self._forward(batch, mode, temperature)
             return found.outputs, found.weights
 
         outputs, weights = self.on_validation(predict)
@@ -82,8 +90,7 @@ class DynamicTraining(ModalityTraining):
         return self.dynamic(inputs, mode, temperature, gumbel=gumbel)
 
     def _temperature(self, epoch):
-        first, last = self.settings["temperature"]
-        return temperature_at(epoch, first, last, self.settings["epochs"])
+        return temperature_in(epoch, self.settings)
 
 
 def train_dynamic(
@@ -95,13 +102,15 @@ def train_dynamic(
         name, task, manifest_path, seed, device, directory: as for `train_expert`.
         config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
         expert_weights: weights of the experts, in their order.
-        stored: for frozen experts their stored outputs: files of the training split and files of
+        stored: for constant experts their stored outputs: files of the training split and files of
             the validation split, each in the order of the experts.
 
     Returns:
-        `TrainedRun`; its weights are those of the gate alone where the experts are frozen.
+        `TrainedRun`; its weights are those of the gate alone where the experts are constant.
+        Patience counts only once the temperature has stopped falling.
     """
     training = config["training"]
+    annealed = annealing(training)
 
     def build():
         splits, sizes, outputs = open_data(task, manifest_path)
@@ -109,10 +118,11 @@ def train_dynamic(
         model = dynamic_from(task.name, config, sizes, outputs)
         madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
         load_expert_weights(model, expert_weights)
-        if training["freeze"]:
-            model.freeze_experts()
+        freeze(model, training["freeze"])
+        if model.constant_experts:
             splits = [with_stored(s, paths) for s, paths in zip(splits, stored, strict=True)]
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
-    return run_to_end(build, directory, loop_settings(training, seed), VALIDATION)
+    settings = loop_settings(training, seed, patience_from=annealed)
+    return run_to_end(build, directory, settings, VALIDATION)

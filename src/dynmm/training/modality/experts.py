@@ -31,6 +31,7 @@ class ModalityTraining:
     """
 
     scheduler = None
+    validates_in_training_mode = False
 
     def __init__(self, name, task, model, settings, *, train, validation, seed, device):
         self.name, self.task, self.settings, self.seed = name, task, settings, seed
@@ -60,7 +61,15 @@ class ModalityTraining:
 
 
 class ExpertTraining(ModalityTraining):
-    """One expert on its own modalities, by the task loss alone."""
+    """One expert on its own modalities, by the task loss alone.
+
+    Settings have `validation_mode` too: "eval", or "train" as the authors' unimodal.py leaves its
+    networks, with dropout.
+    """
+
+    def __init__(self, name, task, expert, settings, **data):
+        super().__init__(name, task, expert, settings, **data)
+        self.validates_in_training_mode = settings["validation_mode"] == "train"
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
@@ -111,11 +120,13 @@ def open_data(task, manifest_path):
     return splits, manifest["input_sizes"], task.outputs(manifest)
 
 
-def loop_settings(training, seed):
-    """What the loop needs of the `training` block of a run."""
+def loop_settings(training, seed, patience_from=0):
+    """What the loop needs of the `training` block of a run; see `LoopSettings`."""
     return LoopSettings(
         epochs=training["epochs"],
         seed=seed,
         patience=training["patience"],
+        patience_from=patience_from,
+        to_beat=training["to_beat"],
         clip_norm=training["clip_norm"],
     )
