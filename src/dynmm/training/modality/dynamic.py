@@ -15,22 +15,26 @@ from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.training.run_directory import run_to_end
 from dynmm.vocabulary import VALIDATION
 
-OBJECTIVE = "objective"
+OBJECTIVE, EXPECTED_LOSS = "objective", "expected_loss"
 
 
 class DynamicTraining(ModalityTraining):
     """Gate and experts together, or the gate alone over frozen experts, by equation 1.
 
     L = L_task + lambda * sum_i g_i C(E_i). Where the splits carry stored `expert_outputs`
-    (N, K, C), frozen experts are not run: a step works on the gate alone.
+    (N, K, C), frozen experts are not run: a step works on the gate alone. In the mode
+    "expected_loss" (ours, not the paper's) L_task is sum_i g_i L_i with each expert's own loss and
+    soft weights: the loss to expect where an expert is drawn by its weight, and not that of a
+    mixture which inference never computes.
 
     Args:
         name, task, train, validation, seed, device: as for `ModalityTraining`.
         model: `DynamicExperts`; what is trained and kept is its `trained_part`.
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
             `temperature` [first, last], `anneal_epochs` (how long it falls, see `annealing`),
-            `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through) and
-            in `inference` (soft, hard), and two keys that choose the best epoch. `select_by`: that
+            `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through,
+            expected_loss) and in `inference` (soft, hard), and two keys that choose the best epoch.
+            `select_by`: that
             of the best "score" of the task, whatever it costs, or of the lowest "objective", the
             loss itself with its term of lambda. `validation_gate`: "inference" judges what the
             model will do when it is used, "training" the gate as it trains (the authors).
@@ -47,11 +51,14 @@ class DynamicTraining(ModalityTraining):
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
-        settings = self.settings
-        result = self._forward(
-            batch, settings["mode"], self._temperature(epoch), settings["gumbel"]
-        )
-        task = self.task.loss(result.outputs, batch["targets"])
+        settings, targets = self.settings, batch["targets"]
+        expected = settings["mode"] == EXPECTED_LOSS
+        mode = "soft" if expected else settings["mode"]
+        result = self._forward(batch, mode, self._temperature(epoch), settings["gumbel"])
+        if expected:
+            task = expected_loss(self.task, result, targets)
+        else:
+            task = self.task.loss(result.outputs, targets)
         resource = self.weight * resource_term(result.weights, self.costs)
         return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
 
@@ -93,6 +100,18 @@ class DynamicTraining(ModalityTraining):
         return temperature_in(epoch, self.settings)
 
 
+def expected_loss(task, result, targets):
+    """Mean over the batch of sum_k g_k L_k.
+
+    Args:
+        task: see `dynmm.tasks`.
+        result: `DynamicOutput` with soft weights (B, K) and outputs of the experts (B, K, C).
+        targets: (B, C).
+    """
+    losses = [task.sample_losses(outputs, targets) for outputs in result.expert_outputs.unbind(1)]
+    return (result.weights * torch.stack(losses, dim=1)).sum(1).mean()
+
+
 def train_dynamic(
     name, task, config, manifest_path, expert_weights, stored, seed, device, directory
 ):
@@ -103,7 +122,8 @@ def train_dynamic(
         config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
         expert_weights: weights of the experts, in their order.
         stored: for constant experts their stored outputs: files of the training split and files of
-            the validation split, each in the order of the experts.
+            the validation split, each in the order of the experts; where these were cross-fitted,
+            as many files of the training split for each as there are folds.
 
     Returns:
         `TrainedRun`; its weights are those of the gate alone where the experts are constant.
@@ -120,7 +140,10 @@ def train_dynamic(
         load_expert_weights(model, expert_weights)
         freeze(model, training["freeze"])
         if model.constant_experts:
-            splits = [with_stored(s, paths) for s, paths in zip(splits, stored, strict=True)]
+            splits = [
+                with_stored(split, paths, len(model.experts))
+                for split, paths in zip(splits, stored, strict=True)
+            ]
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 

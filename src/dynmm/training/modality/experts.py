@@ -86,7 +86,7 @@ class ExpertTraining(ModalityTraining):
         return self.model(rows_for(self.model, batch["inputs"]))
 
 
-def train_expert(name, task, config, manifest_path, seed, device, directory):
+def train_expert(name, task, config, manifest_path, seed, device, directory, kept=None):
     """Train one expert with one seed.
 
     Args:
@@ -97,6 +97,7 @@ def train_expert(name, task, config, manifest_path, seed, device, directory):
         seed: of initialisation, order and dropout.
         device: torch device.
         directory: the `RunDirectory` that holds the state.
+        kept: positions of the training samples to train on (cross-fitting); all where None.
 
     Returns:
         `TrainedRun`.
@@ -104,6 +105,8 @@ def train_expert(name, task, config, manifest_path, seed, device, directory):
 
     def build():
         splits, sizes, outputs = open_data(task, manifest_path)
+        if kept is not None:
+            splits[0] = splits[0].part(kept)
         torch.manual_seed(seed)
         expert = expert_from(task.name, config["expert"], sizes, outputs)
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
