@@ -26,6 +26,7 @@ class Metric:
             (None where the record has no such quantity).
         paper_decimals: decimals that the paper prints, where they are others.
         scale: factor from the stored unit to the table's (100 from a fraction to per cent).
+        compared: whether print shows the published value beside it, as the CSV always does.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Metric:
     source: str | Callable[[Mapping], float | None]
     scale: float = 1.0
     paper_decimals: int | None = None
+    compared: bool = True
 
     def of(self, record):
         """The value in the table's unit, or None.
