@@ -39,7 +39,7 @@ def dynamic_training(config, task, point):
     """
     section = config[task]
     first, last = temperatures(point["tau"])
-    apart = ("experts", "gate", *(["anneal_epochs"] if first == last else []))
+    apart = ("experts", "gate", "folds", *(["anneal_epochs"] if first == last else []))
     shared = {k: v for k, v in section["dynamic"].items() if k not in apart}
     return {
         **_networks(section),
@@ -79,8 +79,18 @@ def madds(config, task):
     }
 
 
+def cross_fitting(config, task, expert):
+    """What an expert's cross-fitted outputs follow from, beside data, seed, fold and code."""
+    section = config[task]
+    return {
+        **expert_training(config, task, expert),
+        "folds": section["dynamic"]["folds"],
+        "evaluation": _evaluation(section),
+    }
+
+
 def freezing(point):
-    """How a point treats its experts: True (constant), False (trained) or "authors"."""
+    """How a point treats its experts: True, False, "authors" or "cross_fitted"."""
     return {"true": True, "false": False}.get(point["freeze"], point["freeze"])
 
 

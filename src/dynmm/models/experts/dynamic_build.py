@@ -32,7 +32,13 @@ def gate_from(task, settings, sizes, experts):
 
 
 def freeze(model, how):
-    """Freeze the experts as a grid point says: true, false, or "authors" (in training mode)."""
+    """Freeze the experts as a grid point says.
+
+    Args:
+        model: DynamicExperts.
+        how: False (they train), True or "cross_fitted" (constant), or "authors" (no gradients, but
+            in training mode).
+    """
     return model.freeze_experts(training_mode=how == FREEZE_AUTHORS) if how else model
 
 
