@@ -30,7 +30,7 @@ lint: $(READY)
 
 # The numbers in the documents that are counted or read from elsewhere (marked with `from:`).
 docs: $(READY)
-	@$(BIN)/python tools/docs_numbers.py
+	@$(BIN)/python -m tools.docs_numbers
 
 # The picture in the README, without the arrows to `all`; needs Graphviz.
 rulegraph: $(READY)

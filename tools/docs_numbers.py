@@ -1,7 +1,7 @@
 """Write the numbers of the documents anew from what they are about.
 
 In a document, `<!-- from: NAME -->...<!-- /from -->` marks what this program makes: a function of
-that name below counts or reads it. `python tools/docs_numbers.py` writes the documents,
+that name below counts or reads it. `python -m tools.docs_numbers` writes the documents,
 `tests/test_docs_numbers.py` says when one has drifted.
 """
 
@@ -12,25 +12,22 @@ from pathlib import Path
 import torch
 import yaml
 from tabulate import tabulate
+from tools.paper_networks import (
+    SIZES,
+    build_expert,
+    build_gate,
+    count_expert,
+    count_paths,
+    count_with_gate,
+)
 
-from dynmm.configuration.presets import with_preset
-from dynmm.models.experts.build import expert_from
-from dynmm.models.experts.dynamic_build import gate_from
 from dynmm.models.experts.sequence_madds import REFERENCE_LENGTH, madds_at_length
-from dynmm.models.segmentation.build import build_segmentation
-from dynmm.models.segmentation.path_costs import path_madds as count_paths
-from dynmm.tasks.mmimdb.task import TASK as MMIMDB
-from dynmm.tasks.mosei.task import TASK as MOSEI
-from dynmm.vocabulary import MADDS_CONVENTIONS, MOSEI_MODALITIES
+from dynmm.vocabulary import MADDS_CONVENTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"(<!-- from: (\w+) -->)(.*?)(<!-- /from -->)", re.DOTALL)
 MEGA, GIGA = 1e6, 1e9
-SIZES = {  # features of the paper's data, and outputs
-    "mmimdb": ({"text": 300, "image": 4096}, 23),
-    "mosei": (dict(zip(MOSEI_MODALITIES, (35, 74, 300), strict=True)), 1),
-}
 DECODERS = {"the runs": [512, 256, 128], "the published totals": [128, 128, 128]}
 EXPERTS = {  # of which the published count has but a part
     ("mmimdb", "lrtf"): "MM-IMDB, LRTF",
@@ -65,7 +62,7 @@ def path_madds():
     """The table of the segmentation networks' paths, beside the authors' constants."""
     rows, totals = [], {}
     for use, decoder in DECODERS.items():
-        counts = totals[use] = _paths(decoder=decoder)
+        counts = totals[use] = count_paths(decoder=decoder)
         rows += _by_convention(f"ResNet-50, decoder {decoder} ({use})", counts, "total")
     constants = _paper()["authors_constants"]["nyuv2_g"]["resnet50_BasicBlock"]
     name = "**Constants in the authors' code**"
@@ -77,7 +74,9 @@ def path_madds():
 
 def decoder_difference():
     """How much more the decoder of the runs costs on every path, in G."""
-    large, small = (_paths(decoder=decoder)["complete"]["total"] for decoder in DECODERS.values())
+    large, small = (
+        count_paths(decoder=decoder)["complete"]["total"] for decoder in DECODERS.values()
+    )
     (difference,) = {a - b for a, b in zip(large, small, strict=True)}
     return f"{difference / GIGA:.1f}"
 
@@ -85,7 +84,7 @@ def decoder_difference():
 def attention_madds():
     """The table of what the two conventions and torch's counter see of attention."""
     on_cpu = torch.device("cpu")  # where torch's counter does not see the fused kernel
-    columns = {"text": _network("mosei", "text", on_cpu), "gate": _gate("mosei", on_cpu)}
+    columns = {"text": build_expert("mosei", "text", on_cpu), "gate": build_gate("mosei", on_cpu)}
     counts = {name: madds_at_length(net, SIZES["mosei"][0]) for name, net in columns.items()}
     rows = {
         "per_module": {name: c["per_module"] for name, c in counts.items()},
@@ -104,7 +103,7 @@ def network_madds():
     constants = paper["authors_constants"]
     rows = []
     for name, key in (("MM-IMDB", "mmimdb"), ("MOSEI", "mosei")):
-        counts = [_with_gate(key, expert) for expert in ("text", "late_fusion")]
+        counts = [count_with_gate(key, expert) for expert in ("text", "late_fusion")]
         printed = [constants[f"{key}_m"]["expert_and_gate"], *_conventions(counts)]
         decimals = 2 if key == "mmimdb" else 1
         label = f"{name}, text with gate / late fusion with gate (M)"
@@ -112,12 +111,12 @@ def network_madds():
     for (task, expert), title in EXPERTS.items():
         table = {"mmimdb": "table1", "mosei": "table2"}[task]
         (published,) = (r["madds_m"] for r in paper[table]["rows"] if r["key"] == expert)
-        counts = _count(task, expert)
+        counts = count_expert(task, expert)
         numbers = [published, counts["per_module"] / MEGA, counts["complete"] / MEGA]
         rows.append([f"{title} (M)", *(f"{number:.1f}" for number in numbers)])
     for key, title in NETWORKS.items():
         encoder, block = key.split("_")
-        counts = _paths(encoder=encoder, block=block)
+        counts = count_paths(encoder=encoder, block=block)
         ends = [{way: counts[way]["total"][end] for way in counts} for end in (0, -1)]
         whole = constants["nyuv2_g"][key]["whole"]
         cells = [_pair((whole[0], whole[-1]), 1, 1)]
@@ -144,6 +143,12 @@ def download_size():
     return f"{least:.0f} to {most:.0f} GB"
 
 
+def movies_read():
+    """GB that are read of the file of MM-IMDB, and how many it has."""
+    (file,) = _datasets()["mmimdb"]["files"].values()
+    return "{} of {} GB".format(*_gigabytes(file))
+
+
 def raw_files():
     """The table of the raw files, their sizes, and what is known to check them by."""
     rows = []
@@ -167,7 +172,7 @@ MAKERS = {
     maker.__name__: maker
     for maker in (
         *(path_madds, decoder_difference, attention_madds, network_madds, expert_cost_share),
-        *(expert_pressure, download_size, raw_files, differences),
+        *(expert_pressure, download_size, movies_read, raw_files, differences),
     )
 }
 
@@ -185,48 +190,8 @@ def _datasets():
     return _load("config/datasets.yaml")
 
 
-@functools.cache
-def _preset():
-    given = _load("config/config.yaml") | {"preset": "paper"}
-    return with_preset(given, ROOT / "config" / "presets")
-
-
-def _paths(decoder=None, **network):
-    """Multiply-adds by path of the paper's dynamic network, with another decoder or encoder."""
-    network = {**_preset()["nyuv2"]["network"], "pretrained": "none", **network}
-    network["channels_decoder"] = decoder or network["channels_decoder"]
-    with torch.device("meta"):
-        return count_paths(build_segmentation("dynamic", network))
-
-
-def _network(task, expert, device="meta"):
-    with torch.device(device):
-        return expert_from(task, _preset()[task]["experts"][expert], *SIZES[task])
-
-
-def _gate(task, device="meta"):
-    dynamic = _preset()[task]["dynamic"]
-    with torch.device(device):
-        return gate_from(task, dynamic["gate"], SIZES[task][0], len(dynamic["experts"]))
-
-
-def _madds(task, network):
-    counter = {"mmimdb": MMIMDB, "mosei": MOSEI}[task]
-    with torch.device("meta"):
-        return counter.count_madds(network, SIZES[task][0])
-
-
-def _count(task, expert):
-    return _madds(task, _network(task, expert))
-
-
-def _with_gate(task, expert):
-    expert, gate = _count(task, expert), _madds(task, _gate(task))
-    return {way: expert[way] + gate[way] for way in MADDS_CONVENTIONS}
-
-
 def _cost_share():
-    text, late = (_count("mmimdb", expert)["complete"] for expert in ("text", "late_fusion"))
+    text, late = (count_expert("mmimdb", expert)["complete"] for expert in ("text", "late_fusion"))
     return text / late
 
 
