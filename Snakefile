@@ -17,6 +17,7 @@ include: "rules/nyuv2_models.smk"
 include: "rules/modality_data.smk"
 include: "rules/modality_models.smk"
 include: "rules/robustness.smk"
+include: "rules/routing.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/modality_reports.smk"
@@ -39,6 +40,7 @@ localrules:
     mmimdb,
     mosei,
     robustness,
+    routing,
 
 
 rule nyuv2:
@@ -72,6 +74,12 @@ rule robustness:
         "reports/robustness.csv",
 
 
+rule routing:
+    """Every gate beside random choice, oracle, cascade and a linear router at its cost."""
+    input:
+        expand("reports/routing_{task}.{form}", task=TASKS, form=["csv", "pdf"]),
+
+
 rule all:
     """Every table and figure of the preset in config."""
     default_target: True
@@ -80,6 +88,7 @@ rule all:
         rules.mmimdb.input,
         rules.mosei.input,
         rules.robustness.input,
+        rules.routing.input,
 
 
 onstart:

@@ -16,7 +16,7 @@ SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
 from dynmm.code_closure import code_closure
-from dynmm.configuration import robustness, segmentation
+from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, trained_runs
 from dynmm.configuration.validation import validate

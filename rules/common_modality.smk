@@ -6,7 +6,7 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
-from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MODALITY_TASKS
+from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 # a grid point's folder and name, its values spelled as the user typed them
@@ -17,12 +17,15 @@ POINT_NAME = "lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 
-def task_code_of(program, evaluates=False):
-    """Input function: as `code_of`, and what the task of the wildcards adds by its modules."""
+def task_code_of(program, *more):
+    """Input function: as `code_of`, and what the task of the wildcards adds by its modules.
+
+    These are `task.py` and those named in `more`, such as "evaluation".
+    """
 
     def code(wildcards):
         folder = Path(SOURCE_ROOT, "dynmm", "tasks", wildcards.task)
-        modules = [folder / "task.py", *([folder / "evaluation.py"] if evaluates else [])]
+        modules = [folder / f"{name}.py" for name in ("task", *more)]
         closures = [map(str, code_closure(module, SOURCE_ROOT)) for module in modules]
         return sorted({*_closure(program), *itertools.chain(*closures)})
 
@@ -55,7 +58,7 @@ def expert_files(name):
 
 def stored_on_validation(wildcards):
     """Stored outputs of the validation split, for points whose experts are constant."""
-    constant = wildcards.freeze in ("true", CROSS_FITTED)
+    constant = modality.has_constant_experts(point_of(wildcards))
     return expert_files("outputs_validation.npy")(wildcards) if constant else []
 
 
@@ -103,6 +106,31 @@ def modality_results(task, name):
         for seed in seeds
     ]
     return [str(path) for path in [*experts, *points]]
+
+
+def stored_validation(task):
+    """What the experts under frozen gates say of the validation split, for every seed."""
+    section = config[task]
+    if not any(modality.has_constant_experts(point) for point in grid_points(section)):
+        return []
+    folder = Path("results") / config["preset"] / task / "experts"
+    return [
+        str(folder / expert / f"seed{seed}" / "outputs_validation.npy")
+        for expert in section["dynamic"]["experts"]
+        for seed in config["seeds"]
+    ]
+
+
+def routing_numbers(wildcards):
+    """Input function: the routing study behind a table, where the table shows gains over random."""
+    task = routing.TABLES.get(wildcards.table)
+    folder = Path("results") / config["preset"]
+    return str(folder / task / "routing.json") if task else []
+
+
+def given_routing(wildcards, input):
+    """Param: the option of a table's program that names the routing study, where there is one."""
+    return ["--routing", str(input.routing)] if input.routing else []
 
 
 def feature_noise_weights(wildcards):

@@ -132,7 +132,7 @@ rule evaluate_expert:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
         script="workflow/scripts/evaluate_modality.py",
-        code=task_code_of("evaluate_modality", evaluates=True),
+        code=task_code_of("evaluate_modality", "evaluation"),
         modules=modules_of,
     output:
         metrics="results/{preset}/{task}/experts/{expert}/seed{seed}/metrics.json",
@@ -202,7 +202,7 @@ rule evaluate_dynamic:
         weights=f"{POINT_FOLDER}/weights.safetensors",
         experts=expert_files("weights.safetensors"),
         script="workflow/scripts/evaluate_modality.py",
-        code=task_code_of("evaluate_modality", evaluates=True),
+        code=task_code_of("evaluate_modality", "evaluation"),
         modules=dynamic_modules_of,
     output:
         metrics=f"{POINT_FOLDER}/metrics.json",

@@ -1,6 +1,6 @@
 # MM-IMDB and CMU-MOSEI: metrics and predictions of the preset in config as tables and figures.
 # Needs: results/{preset}/{mmimdb,mosei}/: metrics.json and predictions.npz of experts and grid
-#        points; resources/paper.yaml; for Figure 5 the prepared data, which holds the sentences.
+#        points, routing.json; resources/paper.yaml; for Figure 5 the prepared data, which holds the sentences.
 # Makes: reports/table1 and table2 (.csv, .md, .tex), figure4a, figure4b, figure5 and
 #        mosei_tradeoff (.pdf, .png) of the preset last asked for.
 
@@ -12,6 +12,7 @@ rule tabulate_modality:
         metrics=lambda wildcards: modality_results(
             modality_reports.TABLES[wildcards.table], "metrics.json"
         ),
+        routing=routing_numbers,
         script="workflow/scripts/tabulate_modality.py",
         code=code_of("tabulate_modality"),
     output:
@@ -35,10 +36,14 @@ rule tabulate_modality:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        config=lambda wildcards: as_json(modality_reports.table(config, wildcards.table)),
+        config=lambda wildcards: as_json(
+            modality_reports.table(config, wildcards.table)
+            | routing.gain_column(config, wildcards.table)
+        ),
+        routing=given_routing,
     shell:
         "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
-        " --metrics {input.metrics:q} --out {output.csv:q}"
+        " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"
 
 

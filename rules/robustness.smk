@@ -142,7 +142,7 @@ rule evaluate_feature_noise:
         weights=feature_noise_weights,
         experts=feature_noise_experts,
         script="workflow/scripts/evaluate_feature_noise.py",
-        code=task_code_of("evaluate_feature_noise", evaluates=True),
+        code=task_code_of("evaluate_feature_noise", "evaluation"),
         modules=dynamic_modules_of,
     output:
         "results/{preset}/{task}/noise/{model}/seed{seed}.csv",

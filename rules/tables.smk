@@ -1,5 +1,6 @@
 # Tables: metrics of the preset in config, beside the paper's numbers.
-# Needs: results/{preset}/<task>/metrics/, resources/paper.yaml.
+# Needs: results/{preset}/<task>/metrics/ and, for gains over random, routing.json;
+#        resources/paper.yaml.
 # Makes: reports/table*.csv, .md and .tex of the preset last asked for.
 
 
@@ -8,6 +9,7 @@ rule tabulate_segmentation:
     input:
         paper="resources/paper.yaml",
         metrics=segmentation_results("metrics/{run}/seed{seed}/metrics.json"),
+        routing=routing_numbers,
         script="workflow/scripts/tabulate_segmentation.py",
         code=code_of("tabulate_segmentation"),
     output:
@@ -31,8 +33,11 @@ rule tabulate_segmentation:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        config=as_json(segmentation.table(config)),
+        config=lambda wildcards: as_json(
+            segmentation.table(config) | routing.gain_column(config, wildcards.table)
+        ),
+        routing=given_routing,
     shell:
         "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
-        " --metrics {input.metrics:q} --out {output.csv:q}"
+        " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"

@@ -12,12 +12,14 @@ from workflow_tree import PRESETS, SETTINGS, change_config, edit, finished_tree
 RUNS = list(SETTINGS["nyuv2"]["runs"])
 SEEDS = len(SETTINGS["seeds"])
 KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
+GATED = ("dynmm_a", "dynmm_b")
 
 pytestmark = pytest.mark.slow
 
 TABLES = {("tabulate_segmentation", name): 1 for name in ("table3", "table4")}
 HISTORY = {("plot_history", ""): 1}
 REPORTS = TABLES | HISTORY
+STUDY = {("evaluate_path_routing", ""): 1}  # Table 3 shows gains over random choice
 PREPARE = {("prepare_nyuv2", ""): 1}
 MADDS = {("count_segmentation_madds", kind): 1 for kind in KINDS}
 
@@ -30,7 +32,13 @@ def evaluate(*runs, seeds=SEEDS):
     return {("evaluate_segmentation", run): seeds for run in runs}
 
 
-NETWORKS = train(*RUNS) | evaluate(*RUNS)
+def force_paths(*runs, seeds=SEEDS):
+    return {("evaluate_paths", run): seeds for run in runs}
+
+
+FORCED = force_paths(*GATED) | STUDY
+DYNMM_B = train("dynmm_b") | evaluate("dynmm_b") | force_paths("dynmm_b") | STUDY
+NETWORKS = train(*RUNS) | evaluate(*RUNS) | FORCED
 
 
 def planned(tree):
@@ -82,7 +90,7 @@ def test_an_edited_loss_leaves_preparation_and_counts_alone(tree):
 
 def test_an_edited_evaluation_leaves_the_models_alone(tree):
     edit(tree, "src/dynmm/evaluation/segmentation/results.py")
-    assert planned(tree) == evaluate(*RUNS) | TABLES
+    assert planned(tree) == evaluate(*RUNS) | STUDY | TABLES
 
 
 def test_an_edited_table_style_plans_the_tables_alone(tree):
@@ -97,17 +105,18 @@ def test_an_edited_figure_style_plans_the_figures_alone(tree):
 
 def test_a_seed_more_plans_its_own_jobs_and_the_reports(tree):
     change_config(tree, "seeds", [*SETTINGS["seeds"], 7])
-    assert planned(tree) == train(*RUNS, seeds=1) | evaluate(*RUNS, seeds=1) | REPORTS
+    own = train(*RUNS, seeds=1) | evaluate(*RUNS, seeds=1) | force_paths(*GATED, seeds=1)
+    assert planned(tree) == own | STUDY | REPORTS
 
 
 def test_a_seed_less_plans_the_reports_alone(tree):
     change_config(tree, "seeds", SETTINGS["seeds"][:-1])
-    assert planned(tree) == REPORTS
+    assert planned(tree) == STUDY | REPORTS
 
 
 def test_a_run_less_plans_the_reports_alone(tree):
     change_config(tree, "nyuv2.runs.rgb", None)
-    assert planned(tree) == REPORTS
+    assert planned(tree) == STUDY | REPORTS
 
 
 def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
@@ -139,20 +148,20 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
         (
             "nyuv2.training.resource_weight",
             0.123,
-            train("dynmm_a", "dynmm_b") | evaluate("dynmm_a", "dynmm_b") | REPORTS,
+            train(*GATED) | evaluate(*GATED) | FORCED | REPORTS,
         ),
         (
             "nyuv2.runs.dynmm_b.temperature",
             [0.0001, 1.0],  # the same two values in another order
-            train("dynmm_b") | evaluate("dynmm_b") | REPORTS,
+            DYNMM_B | REPORTS,
         ),
         (
             "nyuv2.runs.dynmm_b.init_from",
             "stage1",
-            train("dynmm_b") | evaluate("dynmm_b") | REPORTS,
+            DYNMM_B | REPORTS,
         ),
-        ("nyuv2.evaluation.batch_size", 3, evaluate(*RUNS) | TABLES),
-        ("data.nyuv2.content", "other rooms", evaluate(*RUNS) | REPORTS),
+        ("nyuv2.evaluation.batch_size", 3, evaluate(*RUNS) | FORCED | TABLES),
+        ("data.nyuv2.content", "other rooms", evaluate(*RUNS) | STUDY | REPORTS),
         ("resources.train_segmentation.mem_mb", 9000, {}),
     ],
 )
@@ -165,4 +174,5 @@ def test_released_weights_are_one_more_model_to_evaluate(tree):
     (tree / "ckpt_best.pth").write_text("weights")
     run = {"model": "dynamic", "weights": "ckpt_best.pth"}
     change_config(tree, "nyuv2.runs.released", run)
-    assert planned(tree) == evaluate("released", seeds=1) | TABLES
+    own = evaluate("released", seeds=1) | force_paths("released", seeds=1)
+    assert planned(tree) == own | STUDY | TABLES

@@ -26,7 +26,15 @@ RAW_FILES = {
     "mosei": ("snippets.tsv", "vectors.npz", "sample.yaml"),
 }
 CONFIG, PRESETS = Path("config/config.yaml"), Path("config/presets")
-TARGETS = {None, "all", "nyuv2", "mmimdb", "mosei", "robustness"}  # rules that make nothing
+TARGETS = {
+    None,
+    "all",
+    "nyuv2",
+    "mmimdb",
+    "mosei",
+    "robustness",
+    "routing",
+}  # rules that make nothing
 LABELS = ("run", "table", "kind", "expert", "lam")
 
 

@@ -1,7 +1,8 @@
 """Evaluate an expert, or a dynamic model at one point of the grid, on the test split.
 
 Leaves metrics, predictions and, of a dynamic model, every sample's choice; with a hard gate only
-the chosen expert runs for each sample. --config describes an expert where it has "expert", else a
+the chosen expert runs for each sample. Of experts that trained with the gate it leaves all outputs
+too, for the routing study. --config describes an expert where it has "expert", else a
 dynamic model.
 """
 
@@ -10,6 +11,11 @@ from pathlib import Path
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings, networks_of
+from dynmm.evaluation.modality.own_experts import (
+    TEST_OUTPUTS,
+    VALIDATION_OUTPUTS,
+    own_expert_outputs,
+)
 from dynmm.evaluation.modality.results import (
     dynamic_record,
     expert_record,
@@ -58,7 +64,12 @@ def main(arguments):
                 soft=config["inference"] == "soft",
             ),
         }
-    save_predictions(arguments.predictions, result, split.ids, split.targets)
+    more = {}
+    if EXPERT not in config and not model.constant_experts:
+        validation = task.open(arguments.prepared.parent, task.splits[1])
+        splits = {TEST_OUTPUTS: split, VALIDATION_OUTPUTS: validation}
+        more = own_expert_outputs(model, task, splits, config["evaluation"], device)
+    save_predictions(arguments.predictions, result, split.ids, split.targets, more)
     letters = modality_letters(task, {m for network in networks for m in network.modalities})
     write_json(
         arguments.metrics,

@@ -1,7 +1,7 @@
 """Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
 
 from dynmm.configuration.grid import KEYS, inference_mode, temperatures
-from dynmm.vocabulary import VALIDATION
+from dynmm.vocabulary import CROSS_FITTED, VALIDATION
 
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
 
@@ -92,6 +92,11 @@ def cross_fitting(config, task, expert):
 def freezing(point):
     """How a point treats its experts: True, False, "authors" or "cross_fitted"."""
     return {"true": True, "false": False}.get(point["freeze"], point["freeze"])
+
+
+def has_constant_experts(point):
+    """Whether a point's experts stay as they were trained alone, so that their outputs are stored."""
+    return freezing(point) in (True, CROSS_FITTED)
 
 
 def added_modules(settings):

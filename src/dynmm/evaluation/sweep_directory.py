@@ -1,4 +1,4 @@
-"""The private directory in which the noise sweeps of one model keep what they computed."""
+"""The private directory in which long evaluations of one model keep what they computed."""
 
 import contextlib
 import fcntl
@@ -8,7 +8,7 @@ import numpy as np
 
 from dynmm.files import atomic_path, read_json, write_json
 
-CLEAN, LOCK, RECORD = "clean.npz", "lock", "provenance.json"
+CLEAN, LOCK, RECORD = "clean", "lock", "provenance.json"
 
 
 class SweepDirectory:
@@ -38,12 +38,23 @@ class SweepDirectory:
         Returns:
             Dict of arrays.
         """
-        path = self.path / CLEAN
         with self._locked():
-            if not path.exists():
-                with atomic_path(path) as temporary, open(temporary, "wb") as file:
-                    np.savez_compressed(file, **compute())
-        with np.load(path, allow_pickle=False) as arrays:
+            if not self.has(CLEAN):
+                self.keep(CLEAN, compute())
+        return self.kept(CLEAN)
+
+    def has(self, name):
+        """Whether arrays of this name are stored."""
+        return self._arrays(name).exists()
+
+    def keep(self, name, arrays):
+        """Store a dict of arrays under a name, whole or not at all."""
+        with atomic_path(self._arrays(name)) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    def kept(self, name):
+        """The dict of arrays stored under a name."""
+        with np.load(self._arrays(name), allow_pickle=False) as arrays:
             return dict(arrays)
 
     def runs(self, setting, part):
@@ -54,6 +65,9 @@ class SweepDirectory:
     def store(self, setting, part, runs):
         """Keep the results of one part of a setting: run -> dict of numbers."""
         write_json(self.path / setting / f"{part}.json", runs)
+
+    def _arrays(self, name):
+        return self.path / f"{name}.npz"
 
     @contextlib.contextmanager
     def _locked(self):

@@ -14,6 +14,7 @@ from dynmm.reporting.grid_points import (
 )
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import number
+from dynmm.reporting.routing import gain_metric, gain_p, with_gains
 from dynmm.reporting.tables import Metric, Row, build_table
 from dynmm.vocabulary import MADDS_CONVENTIONS
 
@@ -33,7 +34,7 @@ PAPER_DECIMALS = {"mae": 2}
 EXTRA_COLUMNS = {"lambda": "λ", "tau": "τ"}
 
 
-def build_modality_table(name, paper, records, config):
+def build_modality_table(name, paper, records, config, routing=None):
     """Table 1 or 2 from the metrics of the experts and of every grid point.
 
     Multiply-adds are the complete count, on MOSEI at length 50 as published; columns with
@@ -52,6 +53,7 @@ def build_modality_table(name, paper, records, config):
         records: what `records.read_records` returned, of the table's task.
         config: `points` (optional): row key -> settings or `{share: s}`, see
             `grid_points.choose_point`; `paper_data` (optional): whether the data is the paper's.
+        routing: what `routing.read_routing` returned, for a column "gain over random".
 
     Returns:
         `tables.Table`: the paper's experts, further experts, the paper's DynMM rows. Beside the
@@ -63,7 +65,7 @@ def build_modality_table(name, paper, records, config):
             row, or a number missing.
     """
     block = paper[name]
-    experts, points = split_records(records, block["task"])
+    experts, points = split_records(with_gains(records, routing), block["task"])
     wanted = _wanted(paper, block, points, config.get("points", {}))
     static = [row for row in block["rows"] if not _is_dynamic(row)]
     published = {row["key"] for row in static}
@@ -90,6 +92,7 @@ def build_modality_table(name, paper, records, config):
             *counts,
             *map(_score, MORE_SCORES[name]),
             _share_metric(points),
+            *([gain_metric(routing)] if routing else []),
         ],
         caption=f"Table {name.removeprefix('table')}. {block['caption']} ({counted})",
         paper_name=paper["data_sets"][block["task"]]["name"],
@@ -138,6 +141,7 @@ def _dynamic_row(row, points, wanted):
         **{name: point.settings[name] for name in KEYS},
         "experts": ", ".join(point.experts),
         "share_wanted": wanted.get("share"),
+        **gain_p(point.records),
     }
     modality = point.records[0].get("modality", row["modality"])
     return Row(row["method"], modality, point.records, published_values(row), extra)

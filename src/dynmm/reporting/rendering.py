@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
+SIGNIFICANT, MARK = 0.05, "*"  # p below which a value is marked
 LABELS = ("Method", "Modality")
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 TEX_MARKS = str.maketrans(
@@ -128,9 +129,16 @@ def _means(table, metric):
     means = _numbers(table.frame[metric.name], metric.decimals)
     deviations = _numbers(table.frame[f"{metric.name}_std"], metric.decimals)
     return [
-        f"{mean} {PLUS_MINUS} {deviation}" if deviation else mean
-        for mean, deviation in zip(means, deviations, strict=True)
+        (f"{mean} {PLUS_MINUS} {deviation}" if deviation else mean) + mark
+        for mean, deviation, mark in zip(means, deviations, _marks(table, metric), strict=True)
     ]
+
+
+def _marks(table, metric):
+    """What follows each value: a mark where its p is small."""
+    if metric.p_column not in table.frame:
+        return [""] * len(table.frame)
+    return [f" {MARK}" if p < SIGNIFICANT else "" for p in table.frame[metric.p_column]]
 
 
 def _published(table, metric):
@@ -151,6 +159,16 @@ def _remarks(table):
     return (
         f"Preset `{frame['preset'].iloc[0]}`; data: {frame['content'].iloc[0]}; "
         f"models selected on: {selected}. Mean {PLUS_MINUS} sample deviation over seeds."
+        f"{_meaning_of_marks(table)}"
+    )
+
+
+def _meaning_of_marks(table):
+    if not any(metric.p_column in table.frame for metric in table.metrics):
+        return ""
+    return (
+        f" Gain over random: score less that of the gate's choices shuffled among the samples; "
+        f"{MARK} p < {SIGNIFICANT}, one-sided, seeds pooled (docs/routing.md)."
     )
 
 

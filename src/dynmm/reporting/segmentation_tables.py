@@ -6,6 +6,7 @@ from dynmm.errors import InputError
 from dynmm.reporting import headings
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import by_run, number
+from dynmm.reporting.routing import gain_metric, gain_p, with_gains
 from dynmm.reporting.tables import Metric, Row, build_table
 from dynmm.vocabulary import NYUV2
 
@@ -14,7 +15,7 @@ STATIC = "esanet"
 MODALITIES = {"rgb": "RGB", "depth": "depth"}  # of networks with one encoder
 
 
-def build_segmentation_table(name, paper, records, config):
+def build_segmentation_table(name, paper, records, config, routing=None):
     """Table 3 or 4 from the metrics of the trained (and released) networks.
 
     Multiply-adds are the complete count; columns with `_per_module` hold the other convention.
@@ -25,6 +26,7 @@ def build_segmentation_table(name, paper, records, config):
         records: what `records.read_records` returned, of task "nyuv2".
         config: `runs` (optional): run name -> key or method of a row, or a title of its own;
             `paper_data` (optional): whether the data is the paper's; else its name decides.
+        routing: what `routing.read_routing` returned, for a column "gain over random".
 
     Returns:
         `tables.Table`: RGB only first, then the paper's rows, then runs with a title of their own
@@ -42,9 +44,11 @@ def build_segmentation_table(name, paper, records, config):
                 found=record["task"],
                 expected=NYUV2,
             )
-    runs = _runs_by_row(paper, by_run(records), config.get("runs", {}))
+    runs = by_run(with_gains(records, routing))
+    runs = _runs_by_row(paper, runs, config.get("runs", {}))
     builder = {"table3": _table3, "table4": _table4}[name]
     metrics, further = builder(runs.get(STATIC))
+    metrics += [gain_metric(routing)] if routing else []
     block = paper[name]
     return build_table(
         _rows(name, paper, runs),
@@ -131,7 +135,7 @@ def _rows(name, paper, runs):
 
 def _row(row, runs):
     records = runs.get(row["key"], [])
-    extra = {"run": records[0]["run"] if records else ""}
+    extra = {"run": records[0]["run"] if records else "", **gain_p(records)}
     model = records[0].get("model") if records else None
     modality = MODALITIES.get(model, row["modality"])
     return Row(row["method"], modality, records, published_values(row), extra)

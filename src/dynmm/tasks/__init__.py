@@ -1,4 +1,4 @@
-"""What sets the tasks of the modality level apart: a folder each, of two modules.
+"""What sets the tasks of the modality level apart: a folder each, of three modules.
 
 Training, stored outputs and evaluation are written once. `<task>/task.py` has one object `TASK`:
 
@@ -21,6 +21,16 @@ sample_madds(model, sizes, split)   multiply-adds of every sample, {convention: 
                                     they differ between samples; otherwise None
 NOISE_SETTINGS                      setting of the noise study -> modalities that it makes noisy
 
+`<task>/routing.py` is what the routing study adds: a change there evaluates nothing again:
+
+SCORES                          name -> `metrics.additive.AdditiveScore`
+counts(outputs, targets)        (N, M) what the scores sum up
+losses(outputs, targets)        (N,) loss of each sample, that of the training
+uncertainty(outputs)            (N,) how unsure an expert is of its output; UNCERTAINTY: in words
+features(folder, split)         (N, D) what the linear router reads of the prepared data
+targets(folder, split)          labels of the prepared data, as `predictions.npz` has them
+router_madds(sizes, paths)      multiply-adds of the linear router for one sample
+
 Programs load a task by name: nothing of one task depends on the code of the other.
 """
 
@@ -36,6 +46,11 @@ def load_task(name):
 def load_evaluation(name):
     """The module with which the task `name` is evaluated."""
     return importlib.import_module(f"{__name__}.{name}.evaluation")
+
+
+def load_routing(name):
+    """The module with which the gates of the task `name` are compared with other policies."""
+    return importlib.import_module(f"{__name__}.{name}.routing")
 
 
 def source_files(task, settings):

@@ -91,13 +91,14 @@ def measured_on(device, settings):
     }
 
 
-def save_predictions(path, result, ids, targets):
+def save_predictions(path, result, ids, targets, more=None):
     """Write what figures need of every sample, so that none of them runs a model.
 
     `predictions.npz`: `ids` (N,) bytes, `targets` and `outputs` (N, C) float32, and for a dynamic
-    model `gate_logits` (N, K) and `chosen` (N,).
+    model `gate_logits` (N, K) and `chosen` (N,); `more` are arrays to add.
     """
     arrays = {"ids": np.asarray(ids), "targets": targets.numpy(), "outputs": result.outputs.numpy()}
+    arrays |= more or {}
     if result.chosen is not None:
         arrays |= {
             "gate_logits": result.gate_logits.numpy(),

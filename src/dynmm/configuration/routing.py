@@ -1,0 +1,44 @@
+"""Slices of the configuration for the routing study and its reports."""
+
+from dynmm.configuration.segmentation import madds
+from dynmm.vocabulary import NYUV2
+
+RESAMPLING = ("draws", "bootstrap")
+TABLES = {"table1": "mmimdb", "table2": "mosei", "table3": NYUV2}  # that show gains over random
+
+
+def gated_runs(config):
+    """Runs of the segmentation networks whose gate chooses: those under random paths have none."""
+    return [
+        name
+        for name, run in config[NYUV2]["runs"].items()
+        if run["model"] == "dynamic" and run.get("gate") != "random"
+    ]
+
+
+def forced_paths(config):
+    """What a network's forced paths follow from, beside its weights, data and code."""
+    task = config[NYUV2]
+    return {
+        "network": madds(config)["network"],
+        "prepare": task["prepare"],
+        "evaluation": task["evaluation"],
+    }
+
+
+def study(config, task):
+    """What the numbers of a task's study follow from, beside the predictions and the code."""
+    chosen = {key: config["routing"][key] for key in RESAMPLING}
+    if task == NYUV2:
+        return chosen
+    return {**chosen, "feature_madds_m": config["routing"]["feature_madds_m"].get(task, {})}
+
+
+def report(config, task):
+    """What the table and the figure of a task say beside the study's numbers: which score."""
+    return {"score": config["routing"]["scores"][task]}
+
+
+def gain_column(config, table):
+    """What a table of all models adds to its slice: the score by which it gives gains, if any."""
+    return {"gain": config["routing"]["scores"][TABLES[table]]} if table in TABLES else {}

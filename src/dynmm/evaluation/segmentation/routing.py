@@ -1,0 +1,118 @@
+"""Gates of the segmentation networks for the routing study, from their forced paths."""
+
+import numpy as np
+
+from dynmm.errors import InputError
+from dynmm.evaluation.routing.paths import TOTAL, GateChoices, PathResults, PolicyCosts
+from dynmm.evaluation.routing.study import GateGroup, GatePoint
+from dynmm.metrics.additive import SEGMENTATION_SCORES, pixel_counts
+from dynmm.metrics.segmentation import segmentation_scores
+from dynmm.vocabulary import NYUV2
+
+SCORES = SEGMENTATION_SCORES
+DEPTH_ENCODER = "depth_encoder"  # cost name
+CONVENTION = "complete"
+UNCERTAINTY = "mean entropy of the pixels' class probabilities on path 0"
+
+
+def path_results(stored, costs):
+    """`PathResults` and `GateChoices` of one run and seed.
+
+    A frame's loss on a path is one minus its mean IoU over the classes that are labelled in it.
+
+    Args:
+        stored: what `forced_paths.run_forced_paths` gave.
+        costs: what `path_policy_costs` gave.
+    """
+    confusion = stored["confusion"]
+    losses = [[1 - segmentation_scores(one)["miou_present"] for one in row] for row in confusion]
+    paths = PathResults(pixel_counts(confusion), np.array(losses), stored["entropy"], costs)
+    return paths, GateChoices(stored["chosen"], stored["gate_logits"])
+
+
+def path_policy_costs(dynamic, static):
+    """Cost of a frame on each path by policy, in total and of the depth encoder.
+
+    Counts of a dynamic network hold its gate, and on path 0 the first stage of the depth encoder,
+    which the gate reads. What static ESANet costs less than path 4 is the gate. A fixed path needs
+    no gate, path 0 nothing of depth. The cascade runs path 0 for every frame and, for those that
+    go on, another path as a whole: nothing of the first pass is used again.
+
+    Args:
+        dynamic, static: multiply-adds by path, {"total": [...], "depth_encoder": [...]}, of the
+            dynamic network (five entries) and of static ESANet (one).
+
+    Returns:
+        Name -> `PolicyCosts`.
+    """
+    total, depth = (np.array(dynamic[name], np.float64) for name in (TOTAL, DEPTH_ENCODER))
+    gate = total[-1] - static[TOTAL][0]
+    unread = np.zeros_like(depth)
+    unread[0] = depth[0]
+    fixed, fixed_depth = total - gate - unread, depth - unread
+    return {
+        TOTAL: PolicyCosts(fixed, total, _after_first(fixed)),
+        DEPTH_ENCODER: PolicyCosts(fixed_depth, depth, fixed_depth),
+    }
+
+
+def routing_groups(stored, costs):
+    """A `GateGroup` for each run.
+
+    Args:
+        stored: (run, seed) -> what `forced_paths.run_forced_paths` gave.
+        costs: what `path_policy_costs` gave.
+
+    Raises:
+        InputError: seeds of one run with other frames.
+    """
+    runs = {}
+    for (run, seed), arrays in stored.items():
+        runs.setdefault(run, {})[seed] = arrays
+    groups = []
+    for run, seeds in runs.items():
+        first = next(iter(seeds.values()))
+        for seed, arrays in seeds.items():
+            if not np.array_equal(arrays["frame"], first["frame"]):
+                raise InputError(
+                    "seeds of one run with other frames", key=run, found=f"seed {seed}"
+                )
+        made = {seed: path_results(arrays, costs) for seed, arrays in sorted(seeds.items())}
+        point = GatePoint(run, {}, run, made)
+        groups.append(GateGroup(run, [point], {seed: paths for seed, (paths, _) in made.items()}))
+    return groups
+
+
+def static_runs(records):
+    """The runs without a gate that learns, from their `metrics.json`, as the study lists them.
+
+    Args:
+        records: contents of the files.
+
+    Returns:
+        List of dicts of `run`, `family`, `point` (None) and `seeds`: dicts of seed, `scores` and
+        `costs`.
+    """
+    found = {}
+    for record in records:
+        if record["task"] != NYUV2:
+            raise InputError("metrics of another task", key="task", found=record["task"])
+        entry = {
+            "run": record["run"],
+            "family": record.get("family"),
+            "point": None,
+            "seeds": [],
+        }
+        madds = record["madds"][CONVENTION]
+        found.setdefault(record["run"], entry)["seeds"].append(
+            {
+                "seed": record["seed"],
+                "scores": {"miou": record["metrics"]["miou"]},
+                "costs": {name: madds[name] for name in (TOTAL, DEPTH_ENCODER)},
+            }
+        )
+    return list(found.values())
+
+
+def _after_first(costs):
+    return np.concatenate([costs[:1], costs[0] + costs[1:]])

@@ -1,0 +1,74 @@
+"""Compare the gates of the segmentation networks with policies at their cost.
+
+No network runs: the forced paths are read as `evaluate_paths` stored them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dynmm import program
+from dynmm.errors import InputError
+from dynmm.evaluation.routing.comparison import Resampling
+from dynmm.evaluation.routing.study import study
+from dynmm.evaluation.segmentation.routing import (
+    CONVENTION,
+    SCORES,
+    UNCERTAINTY,
+    path_policy_costs,
+    routing_groups,
+    static_runs,
+)
+from dynmm.files import read_json, write_json
+from dynmm.provenance import provenance
+
+
+def main(arguments):
+    """Read forced paths, counts and metrics, and write all numbers of the study."""
+    config = arguments.config
+    costs = path_policy_costs(
+        *(
+            read_json(path)["madds"][CONVENTION]
+            for path in (arguments.dynamic_madds, arguments.static_madds)
+        )
+    )
+    stored = dict(map(_read, arguments.paths))
+    gated = {run for run, _ in stored}
+    records = [read_json(path) for path in arguments.metrics]
+    resampling = Resampling(config["draws"], config["bootstrap"])
+    groups = routing_groups(stored, costs)
+    counts = [arguments.dynamic_madds, arguments.static_madds]
+    files = [*counts, *arguments.paths, *arguments.metrics]
+    write_json(
+        arguments.out,
+        {
+            **{key: records[0][key] for key in ("task", "preset", "content", "paper_data")},
+            "paths": [f"path {path}" for path in range(len(costs["total"].fixed))],
+            "draws": config["draws"],
+            "replicates": config["bootstrap"],
+            "uncertainty": UNCERTAINTY,
+            "scores": study(groups, SCORES, resampling),
+            "static": static_runs([r for r in records if r["run"] not in gated]),
+            "provenance": provenance(__file__, config, {str(path): path for path in files}),
+        },
+    )
+
+
+def _read(path):
+    """((run, seed), arrays) of one file."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError) as error:
+        raise InputError("cannot read forced paths", file=path, found=error) from None
+    return (str(arrays.pop("run")), int(arrays.pop("seed"))), arrays
+
+
+if __name__ == "__main__":
+    parser = program.parser(__doc__)
+    parser.add_argument("--paths", type=Path, nargs="+", required=True, help="of evaluate_paths")
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True, help="of every run")
+    parser.add_argument("--dynamic-madds", type=Path, required=True, help="counts by path")
+    parser.add_argument("--static-madds", type=Path, required=True, help="counts of ESANet")
+    parser.add_argument("--out", type=Path, required=True, help="output, .json")
+    program.run(main, parser.parse_args())
