@@ -95,7 +95,7 @@ def freezing(point):
 
 
 def has_constant_experts(point):
-    """Whether a point's experts stay as they were trained alone, so that their outputs are stored."""
+    """Whether a point keeps its experts as they were trained alone: their outputs are stored."""
     return freezing(point) in (True, CROSS_FITTED)
 
 
