@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo test test-fast lint rulegraph clean-reports clean-results clean
+.PHONY: demo test test-fast lint docs rulegraph clean-reports clean-results clean
 
 demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
@@ -27,6 +27,10 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/snakemake --lint
+
+# The numbers in the documents that are counted or read from elsewhere (marked with `from:`).
+docs: $(READY)
+	@$(BIN)/python -m tools.docs_numbers
 
 # The picture in the README, without the arrows to `all`; needs Graphviz.
 rulegraph: $(READY)

@@ -1,5 +1,5 @@
 # What the rules share: the checked configuration, code as input, config slices as params, resources.
-# Needs: config (merged by Snakemake), workflow/schemas/config.schema.yaml, src/dynmm.
+# Needs: config (merged by Snakemake), config/presets/, workflow/schemas/config.schema.yaml, src/dynmm.
 # Makes: no files. Runs again at the start of every cluster job: no torch, no network, no writing.
 
 import fcntl
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
 from dynmm.code_closure import code_closure
 from dynmm.configuration import robustness, routing, segmentation
+from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, trained_runs
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
@@ -34,13 +35,21 @@ def stop(message):
     raise SystemExit(f"error: {message}")
 
 
-def check_config():
-    """Stop with one message where the configuration is bad."""
-    schema = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+def complete_config():
+    """Lay config over the preset it names, in place; stop with one message where it is bad.
+
+    A cluster job runs the Snakefile again with the same files and values given, and comes to the
+    same configuration.
+    """
+    base = Path(workflow.basedir)
+    schema = base / "workflow" / "schemas" / "config.schema.yaml"
     try:
-        validate(config, yaml.safe_load(schema.read_text(encoding="utf-8")))
+        whole = with_preset(config, base / "config" / "presets")
+        validate(whole, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
         stop(error)
+    config.clear()
+    config.update(whole)
 
 
 @functools.cache
@@ -234,4 +243,4 @@ def _hold_folder():
         stop("another snakemake is running in this folder: wait for it, or stop it")
 
 
-check_config()
+complete_config()

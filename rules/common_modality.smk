@@ -6,7 +6,7 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
-from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS, TASKS
+from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 # a grid point's folder and name, its values spelled as the user typed them
@@ -56,10 +56,23 @@ def expert_files(name):
     ]
 
 
-def stored_files(name):
-    """Input function: as `expert_files`, for points whose experts are frozen; else nothing."""
-    files = expert_files(name)
-    return lambda wildcards: files(wildcards) if wildcards.freeze == "true" else []
+def stored_on_validation(wildcards):
+    """Stored outputs of the validation split, for points whose experts are constant."""
+    constant = modality.has_constant_experts(point_of(wildcards))
+    return expert_files("outputs_validation.npy")(wildcards) if constant else []
+
+
+def stored_on_train(wildcards):
+    """Stored outputs of the training split, of the experts or of their folds, expert by expert."""
+    if wildcards.freeze == CROSS_FITTED:
+        folder = "results/{preset}/{task}/experts"
+        dynamic = config[wildcards.task]["dynamic"]
+        return [
+            f"{folder}/{expert}/seed{{seed}}/folds/{fold}.npz"
+            for expert in dynamic["experts"]
+            for fold in range(dynamic["folds"])
+        ]
+    return expert_files("outputs_train.npy")(wildcards) if wildcards.freeze == "true" else []
 
 
 def point_of(wildcards):
@@ -98,7 +111,7 @@ def modality_results(task, name):
 def stored_validation(task):
     """What the experts under frozen gates say of the validation split, for every seed."""
     section = config[task]
-    if not any(modality.frozen(point) for point in grid_points(section)):
+    if not any(modality.has_constant_experts(point) for point in grid_points(section)):
         return []
     folder = Path("results") / config["preset"] / task / "experts"
     return [

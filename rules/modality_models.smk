@@ -1,7 +1,7 @@
 # MM-IMDB and CMU-MOSEI (task): prepared arrays to experts, the grid of dynamic models, and metrics.
 # Needs: results/{preset}/{task}/prepared/manifest.json with its arrays.
 # Makes: in results/{preset}/{task}/: experts/{expert}/seed{seed}/ (weights, history, training,
-#        metrics, predictions, and the stored outputs that frozen grid points share), madds/ and
+#        metrics, predictions, the stored outputs that frozen grid points share, folds/), madds/,
 #        dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/ (the same files).
 # A path spells a point's values as the user typed them. Trainings keep their unfinished state in
 # results/{preset}/{task}/resume/, which is no output: Snakemake deletes those of a job that fails.
@@ -94,6 +94,38 @@ rule store_expert_outputs:
         " --config {params.config:q} --log {log:q}"
 
 
+rule cross_fit_expert:
+    """Train an expert once more without a fold; store what it says of that fold."""
+    input:
+        prepared="results/{preset}/{task}/prepared/manifest.json",
+        script="workflow/scripts/cross_fit_expert.py",
+        code=task_code_of("cross_fit_expert"),
+        modules=modules_of,
+    output:
+        "results/{preset}/{task}/experts/{expert}/seed{seed}/folds/{fold}.npz",
+    log:
+        "logs/{preset}/{task}/cross_fit_expert/{expert}.seed{seed}.fold{fold}.log",
+    benchmark:
+        "results/{preset}/{task}/benchmarks/cross_fit_expert/{expert}.seed{seed}.fold{fold}.tsv"
+    wildcard_constraints:
+        fold=r"\d+",
+    conda:
+        "../envs/training.yaml"
+    threads: threads_of("train_expert")
+    resources:
+        **resources_of("train_expert"),
+    params:
+        config=lambda wildcards: as_json(
+            modality.cross_fitting(config, wildcards.task, wildcards.expert)
+        ),
+    shell:
+        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        " --prepared {input.prepared:q} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --resume-dir results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/"
+        "seed{wildcards.seed}/fold{wildcards.fold} --out {output:q}"
+        " --config {params.config:q} --log {log:q}"
+
+
 rule evaluate_expert:
     """Run one expert over the test split: metrics and predictions."""
     input:
@@ -130,8 +162,8 @@ rule train_dynamic:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         experts=expert_files("weights.safetensors"),
-        stored_train=stored_files("outputs_train.npy"),
-        stored_validation=stored_files("outputs_validation.npy"),
+        stored_train=stored_on_train,
+        stored_validation=stored_on_validation,
         script="workflow/scripts/train_dynamic.py",
         code=task_code_of("train_dynamic"),
         modules=dynamic_modules_of,

@@ -39,6 +39,8 @@ TRAINING = {
     "epochs": 3,
     "patience": None,
     "clip_norm": 8.0,
+    "to_beat": None,
+    "validation_mode": "eval",
     "by_length": True,
 }
 POINT = {
@@ -46,6 +48,8 @@ POINT = {
     "cost_convention": "paper",
     "gumbel": False,
     "select_by": "score",
+    "validation_gate": "inference",
+    "anneal_epochs": None,
     "temperature": [1.0, 1.0],
     "resource_weight": 0.1,
     "mode": "straight_through",

@@ -8,10 +8,11 @@ from dynmm.configuration import segmentation
 from dynmm.configuration.runs import run_seeds, trained_runs
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
+from workflow_tree import SETTINGS as CONFIG
+from workflow_tree import configured
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 TRAINING = ("nyuv2", "training")
 RUNS = ("nyuv2", "runs")
 
@@ -25,15 +26,6 @@ def changed(path, value):
     return config
 
 
-def merged(base, overlay):
-    """As Snakemake lays a --configfile over another."""
-    result = dict(base)
-    for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        result[key] = merged(base[key], value) if both else value
-    return result
-
-
 def refusal(config):
     with pytest.raises(InputError) as caught:
         validate(config, SCHEMA)
@@ -42,10 +34,9 @@ def refusal(config):
     return caught.value
 
 
-@pytest.mark.parametrize("preset", [None, *sorted((ROOT / "config/presets").glob("*.yaml"))])
+@pytest.mark.parametrize("preset", ["sample", "small", "paper"])
 def test_committed_configurations_are_valid(preset):
-    overlay = yaml.safe_load(preset.read_text()) if preset else {}
-    validate(merged(CONFIG, overlay), SCHEMA)
+    validate(configured({"preset": preset}), SCHEMA)
 
 
 @pytest.mark.parametrize(

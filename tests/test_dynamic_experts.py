@@ -191,6 +191,17 @@ def test_lrtf_factors_are_parameters_that_train_and_are_saved():
     assert all(factor.grad.abs().max() > 0 for factor in expert.fuse.factors)
 
 
+@pytest.mark.parametrize("untrained", [["factors"], ["fusion_weights", "fusion_bias"]])
+def test_lrtf_parts_can_stay_as_drawn(untrained):
+    options = {"features": 8, "fused": 6, "rank": 3, "untrained": untrained}
+    expert = build_expert("mmimdb", "lrtf", SMALL, GENRES, options)
+    frozen = {n.split(".")[1] for n, p in expert.named_parameters() if not p.requires_grad}
+    assert frozen == set(untrained)
+    assert "fuse.factors.0" in expert.state_dict()
+    with pytest.raises(InputError, match="untrained"):
+        build_expert("mmimdb", "lrtf", SMALL, GENRES, {**options, "untrained": ["bias"]})
+
+
 @pytest.mark.parametrize(
     "name", ["early_fusion", "image", "late_fusion", "lrtf", "mi_matrix", "text"]
 )

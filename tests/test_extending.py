@@ -13,7 +13,8 @@ import yaml
 import mmimdb_files
 from dynmm.configuration import modality
 from dynmm.configuration.validation import validate
-from test_configuration import CONFIG, SCHEMA, merged
+from test_configuration import CONFIG, SCHEMA
+from workflow_tree import configured as project_configured
 from workflow_tree import copy_workflow, snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,9 +39,8 @@ def write_blocks(folder):
 
 def configured(folder, *overlays):
     """The project's configuration with files of the page over it, checked."""
-    config = CONFIG
-    for name in overlays:
-        config = merged(config, yaml.safe_load((folder / "config" / name).read_text()))
+    blocks = [yaml.safe_load((folder / "config" / name).read_text()) for name in overlays]
+    config = project_configured(*blocks)
     validate(config, SCHEMA)
     return config
 

@@ -30,6 +30,7 @@ PROGRAMS = {  # what the name of a program says it may use, beside program, prov
     "download_": {"data"},
     "train_": {"tasks", "training"},
     "store_": {"inference", "models", "tasks", "training"},
+    "cross_fit_": {"data", "inference", "models", "tasks", "training"},
     "count_": {"models", "tasks"},
     "evaluate_": {"data", "evaluation", "inference", "models", "tasks"},
     "predict_": {"data", "evaluation", "models"},

@@ -1,5 +1,6 @@
 """Tables 1 and 2: their rows, the grid points that DynMM rows take, and the values."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,50 @@ def test_means_deviations_and_the_papers_values(paths):
     assert late["seconds_per_1000_samples"] == pytest.approx(2)
     same = rows(paths, paper_data=True).loc["Late Fusion (E2)"]
     assert same["macro_f1_difference"] == pytest.approx(51 - 50.94)
+
+
+def counted(folder, expert, complete, per_module):
+    """The metrics of an expert with these two counts."""
+    path = write_expert(folder, "mmimdb", expert, 0, f1(0.4))
+    madds = {"complete": {"total": complete}, "per_module": {"total": per_module}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"madds": madds}))
+    return path
+
+
+def printed(result, folder):
+    """The CSV's frame, the cells of the Markdown table by heading and row, the LaTeX text."""
+    csv, md, tex = files = [folder / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_table(result, *files)
+    lines = [line.strip("|").split("|") for line in md.read_text().splitlines() if line[:1] == "|"]
+    headings, _, *body = [[cell.strip() for cell in line] for line in lines]
+    cells = {line[0]: dict(zip(headings, line, strict=True)) for line in body}
+    return pd.read_csv(csv).set_index("method"), cells, tex.read_text()
+
+
+def test_counts_that_part_stand_side_by_side_with_the_published_one_beside_the_authors(tmp_path):
+    close = counted(tmp_path / "made", "text", 0.70e6, 0.69e6)
+    lrtf = counted(tmp_path / "made", "lrtf", 77e6, 10.5e6)
+    frame, cells, tex = printed(table([close, lrtf], paper_data=True), tmp_path)
+    row = cells["LRTF"]
+    assert row["MAdds (M), ours"] == "77.00"
+    assert row["MAdds, authors' count (M), ours"] == "10.50"
+    assert row["MAdds, authors' count (M), paper"] == "10.3"
+    assert row["MAdds, authors' count (M), difference"] == "+0.20"
+    assert "MAdds (M), paper" not in row
+    assert r"\multicolumn{3}{c}{MAdds, authors' count (M)}" in tex and "77.00" in tex
+    assert frame.loc["LRTF", ["madds_m", "madds_m_per_module"]].tolist() == [77, 10.5]
+    assert frame.loc["LRTF", ["madds_m_paper", "madds_m_per_module_paper"]].tolist() == [10.3, 10.3]
+    assert frame.loc["LRTF", "madds_m_difference"] == pytest.approx(66.7)
+
+
+@pytest.mark.parametrize(("per_module", "both"), [(1.04e6, False), (0.96e6, False), (0.94e6, True)])
+def test_counts_that_agree_within_5_per_cent_stand_as_one(tmp_path, per_module, both):
+    path = counted(tmp_path / "made", "text", 1e6, per_module)
+    frame, cells, _ = printed(table([path], paper_data=True), tmp_path)
+    row = cells["Text Network (E1)"]
+    assert ("MAdds, authors' count (M), ours" in row) is both
+    assert ("MAdds (M), paper" in row) is not both
+    assert frame.loc["Text Network (E1)", "madds_m_per_module"] == pytest.approx(per_module / 1e6)
 
 
 def test_dynmm_rows_take_the_nearest_share_by_default(paths):

@@ -114,7 +114,7 @@ def test_the_loss_falls(trained, tmp_path):
 def test_a_gate_on_stored_outputs_equals_one_with_experts_run_in_every_step(
     trained, tmp_path, mode, gumbel
 ):
-    stored = [with_stored(s, p) for s, p in zip(trained.splits, trained.stored, strict=True)]
+    stored = [with_stored(s, p, 2) for s, p in zip(trained.splits, trained.stored, strict=True)]
     found = []
     for place, splits in enumerate((stored, trained.splits)):
         task = trained.training(trained.model(), splits, mode=mode, gumbel=gumbel)
@@ -225,4 +225,4 @@ def test_a_finished_run_is_recalled_and_not_trained_again(trained, tmp_path):
 def test_stored_outputs_of_other_data_are_refused(trained, tmp_path):
     np.save(tmp_path / "other.npy", np.zeros((1, trained.outputs), np.float32))
     with pytest.raises(InputError, match="stored outputs of other data"):
-        with_stored(trained.splits[0], [tmp_path / "other.npy"])
+        with_stored(trained.splits[0], [tmp_path / "other.npy"], 1)

@@ -206,3 +206,11 @@ def test_multiply_adds_of_samples_are_those_of_their_lengths():
     for convention, values in counted.items():
         assert values.tolist() == [count[convention] for count in alone]
     assert counted["complete"][1] < counted["complete"][0] / 3
+
+
+def test_layers_start_as_copies_of_one_that_train_apart():
+    layers = SequenceTransformer(7, 10, layers=3, feedforward=8).transformer["layers"]
+    first, *others = [layer.state_dict() for layer in layers]
+    for other in others:
+        assert all(torch.equal(value, other[name]) for name, value in first.items())
+        assert all(value.data_ptr() != other[name].data_ptr() for name, value in first.items())

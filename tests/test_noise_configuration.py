@@ -9,9 +9,8 @@ from dynmm.configuration import robustness
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.vocabulary import DYNAMIC
-from workflow_tree import CONFIG, ROOT
+from workflow_tree import ROOT, SETTINGS
 
-SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
 

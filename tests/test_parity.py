@@ -14,7 +14,8 @@ import fixture_rules as rules
 import parity
 
 FIXTURES = Path(__file__).parent / "fixtures"
-HEAVY = {"imdb_mim"}  # one weight of 1 GB
+# one weight of 1 GB; minutes of float64
+HEAVY = {"imdb_mim", "train_nyu_resnet18_BasicBlock", "train_nyu_resnet50_BasicBlock"}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,16 @@ HEAVY = {"imdb_mim"}  # one weight of 1 GB
 def test_fixture(path):
     ok, line = parity.check_file(path)
     assert ok, line
+
+
+@pytest.mark.parametrize("case", ["baseline:weight_decay", "stages"])
+def test_a_segmentation_training(case):
+    path = FIXTURES / "train_nyu_resnet18_BasicBlock.json"
+    record = rules.read_record(path)
+    record["cases"] = {case: record["cases"][case]}
+    cases = parity.handler_for(path.stem)(record, FIXTURES)
+    assert len(cases) > 30
+    assert [found for found in cases if not found[1] <= found[2]] == []
 
 
 def run(*arguments):

@@ -5,12 +5,10 @@ import shutil
 import time
 
 import pytest
-import yaml
 
 import workflow_tree
-from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree
+from workflow_tree import PRESETS, SETTINGS, change_config, edit, finished_tree
 
-SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 RUNS = list(SETTINGS["nyuv2"]["runs"])
 SEEDS = len(SETTINGS["seeds"])
 KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
@@ -122,9 +120,20 @@ def test_a_run_less_plans_the_reports_alone(tree):
 
 
 def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
+    change_config(tree, "extends", "sample")
     change_config(tree, "preset", "other")
     assert planned(tree) == PREPARE | MADDS | NETWORKS | REPORTS
+    change_config(tree, "extends", None)
     change_config(tree, "preset", "sample")
+    assert not planned(tree)
+
+
+def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
+    preset = tree / PRESETS / "sample.yaml"
+    text = preset.read_text()
+    preset.write_text(text.replace("temperature: [1.0, 0.0001]", "temperature: [1.0, 0.5]"))
+    assert planned(tree) == train("dynmm_b") | evaluate("dynmm_b") | REPORTS
+    change_config(tree, "nyuv2.runs.dynmm_b.temperature", [1.0, 0.0001])  # goes over the preset
     assert not planned(tree)
 
 

@@ -4,12 +4,10 @@ import shutil
 from collections import Counter
 
 import pytest
-import yaml
 
 import workflow_tree
-from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree
+from workflow_tree import SETTINGS, change_config, edit, finished_tree
 
-SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 MOVIES = SETTINGS["mmimdb"]
 SEEDS = len(SETTINGS["seeds"])
 LAMBDAS = Counter(map(str, [*MOVIES["grid"]["lambda"], *(p["lambda"] for p in MOVIES["points"])]))
@@ -85,6 +83,11 @@ def test_an_expert_more_plans_its_own_jobs_its_count_and_the_reports(tree):
     change_config(tree, "mmimdb.experts.wide", {"model": "text", "options": {"hidden": 512}})
     own = expert_jobs(["train_expert", "evaluate_expert"], ["wide"])
     assert planned(tree) == own | MADDS | REPORTS
+
+
+def test_an_expert_less_plans_the_count_and_the_reports(tree):
+    change_config(tree, "mmimdb.experts.lrtf", None)
+    assert planned(tree) == MADDS | REPORTS
 
 
 @pytest.mark.parametrize(

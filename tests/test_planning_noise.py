@@ -3,11 +3,9 @@
 import shutil
 
 import pytest
-import yaml
 
-from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree, planned
+from workflow_tree import SETTINGS, change_config, edit, finished_tree, planned
 
-SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 NOISE = SETTINGS["nyuv2"]["noise"]
 SEEDS = len(SETTINGS["seeds"])
 

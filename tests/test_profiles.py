@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from dynmm.gpu_presence import gpu_in_sight
-from workflow_tree import ROOT, fresh_tree, snakemake
+from workflow_tree import ROOT, SETTINGS, fresh_tree, snakemake
 
 pytestmark = pytest.mark.slow
-ASKED = yaml.safe_load((ROOT / "config/config.yaml").read_text())["resources"]
+ASKED = SETTINGS["resources"]
 
 
 @pytest.fixture(scope="module")

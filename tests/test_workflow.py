@@ -1,6 +1,8 @@
 """The real workflow on raw files of a few small frames: one pass, a kill, messages."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,14 +13,15 @@ import yaml
 
 from dynmm.gpu_presence import gpu_in_sight
 from nyu_files import write_raw
-from workflow_tree import CONFIG, copy_workflow, planned, snakemake
+from workflow_tree import CONFIG, ROOT, copy_workflow, fresh_tree, planned, snakemake
 
 pytestmark = pytest.mark.slow
 PATIENCE = 900  # seconds; a loaded machine takes minutes to where a quiet one takes seconds
 RUNS = {
-    "esanet": {"model": "static"},
-    "stage1": {"model": "dynamic", "gate": "random"},
-    "dynmm_a": {"model": "dynamic", "gate": "straight_through", "init_from": "stage1"},
+    "rgb": None,
+    "esanet": {"training": {"epochs": 2}},
+    "stage1": {"init_from": None, "training": {"epochs": 2}},
+    "dynmm_b": None,
 }
 
 
@@ -28,10 +31,12 @@ def tree(tmp_path_factory):
     write_raw(tree / "resources/sample/nyuv2")
     config = yaml.safe_load((tree / CONFIG).read_text())
     config["seeds"] = [3]
-    config["nyuv2"]["network"] |= {"height": 64, "width": 64, "channels_decoder": [16, 16, 16]}
-    config["nyuv2"]["training"] |= {"epochs": 2, "batch_size": 3, "select_on": "test"}
-    config["nyuv2"]["runs"] = RUNS
-    config["nyuv2"]["noise"]["models"] = ["esanet"]
+    config["nyuv2"] |= {
+        "network": {"height": 64, "width": 64, "channels_decoder": [16, 16, 16]},
+        "training": {"epochs": 2, "batch_size": 3, "select_on": "test"},
+        "runs": RUNS,
+        "noise": {"models": ["esanet"]},
+    }
     config["nyuv2"]["predicted_frames"]["dynamic"] = "dynmm_a"
     (tree / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
     return tree
@@ -129,9 +134,19 @@ def test_a_bad_configuration_is_one_message_without_a_traceback(tmp_path):
     assert "Traceback" not in result.stderr and "File " not in result.stderr
 
 
+def test_the_commands_of_the_readme_can_be_planned(tmp_path):
+    tree = fresh_tree(tmp_path / "tree")
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("snakemake ")]
+    assert len(commands) >= 2
+    for command in commands:
+        snakemake(tree, *command, "--dry-run")
+
+
 def test_the_paper_preset_fetches_the_raw_files_it_lacks(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
-    paper = ("--configfile", "config/presets/paper.yaml")
+    paper = ("--config", "preset=paper")
     everything = planned(tree, "nyuv2", *paper)
     fetched = {rule for rule, _ in everything if rule.startswith("download_raw")}
     assert len(fetched) == 3

@@ -4,6 +4,7 @@ Snakemake plans by files and by the records it keeps of finished jobs, never by 
 hold. So the outputs here are stand-ins, recorded by `snakemake --touch`; no program runs.
 """
 
+import copy
 import os
 import re
 import shutil
@@ -13,6 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
+from snakemake.utils import update_config
+
+from dynmm.configuration.presets import with_preset
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", "resources")
@@ -21,7 +25,7 @@ RAW_FILES = {
     "mmimdb": ("multimodal_imdb.hdf5",),
     "mosei": ("snippets.tsv", "vectors.npz", "sample.yaml"),
 }
-CONFIG = Path("config/config.yaml")
+CONFIG, PRESETS = Path("config/config.yaml"), Path("config/presets")
 TARGETS = {
     None,
     "all",
@@ -32,6 +36,22 @@ TARGETS = {
     "routing",
 }  # rules that make nothing
 LABELS = ("run", "table", "kind", "expert", "lam")
+
+
+def configured(*overlays, folder=ROOT):
+    """The configuration as the rules see it: what Snakemake merges, over the preset it names.
+
+    Args:
+        overlays: contents of files given to --configfile, in order.
+        folder: of the workflow.
+    """
+    given = yaml.safe_load((folder / CONFIG).read_text())
+    for overlay in overlays:
+        update_config(given, copy.deepcopy(overlay))
+    return with_preset(given, folder / PRESETS)
+
+
+SETTINGS = configured()
 
 
 def copy_workflow(folder):
@@ -96,16 +116,16 @@ def snakemake(folder, *options, check=True):
 
 
 def change_config(folder, path, value):
-    """Set the key at the dotted `path` in the tree's config; None removes it."""
+    """Set the key at the dotted `path` in the tree's config.yaml, over the preset as users do.
+
+    None takes a run or an expert away.
+    """
     config = yaml.safe_load((folder / CONFIG).read_text())
     block = config
     *parents, last = path.split(".")
     for key in parents:
-        block = block[key]
-    if value is None:
-        del block[last]
-    else:
-        block[last] = value
+        block = block.setdefault(key, {})
+    block[last] = value
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
 
 

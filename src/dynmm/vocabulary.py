@@ -11,4 +11,7 @@ VALIDATION, TEST = "validation", "test"  # `select_on`: the samples that choose 
 COST_CONVENTIONS = ("paper", "authors")  # of the resource term in the loss
 MADDS_CONVENTIONS = ("complete", "per_module")  # of counting multiply-adds, see `models.madds`
 
+# `freeze` of a grid point beside true and false: see `DynamicExperts`, `stored_outputs`
+FREEZE_AUTHORS, CROSS_FITTED = "authors", "cross_fitted"
+
 NOISE, ZERO = "noise", "zero"  # `input` of a row of the noise sweeps: what was done to it

@@ -56,7 +56,7 @@ def check_f1(record, folder):
 def _check_expert(record):
     inputs = _inputs(record)
     shapes = dict(record["keys"] + record.get("extra_keys", []))
-    expert = _expert(shapes, _sizes(inputs))
+    expert = expert_of(shapes, _sizes(inputs))
     _load(expert, {key: (key, shape) for key, shape in shapes.items()})
     expert.eval()
     found = {}
@@ -73,7 +73,9 @@ def _check_expert(record):
 
 def _check_dynamic(record):
     inputs = _inputs(record)
-    model = _dynamic(record, _sizes(inputs))
+    shapes = {key: shape for key, shape in record["keys"] if our_key(key)}
+    model = dynamic_of(shapes, _sizes(inputs)).eval()
+    _load(model, {our_key(key): (key, shape) for key, shape in shapes.items()})
     temperature = record["constructor"]["temp"]
     costs = expert_costs([1.0] * len(model.experts), "authors")
     rule = record["target"]
@@ -104,24 +106,22 @@ def _check_dynamic(record):
     cases.append(("infer", _compare(hard, "hard_logits", found["infer"]), TOLERANCE))
     for name, expected in record.get("gradients", {}).items():
         mode, key = name.split(":", 1)
-        gradient = gradients[f"{mode}:{_dynamic_key(key)}"]
+        gradient = gradients[f"{mode}:{our_key(key)}"]
         cases.append((f"grad:{name}", _compare(expected, name, gradient), TOLERANCE))
     return cases
 
 
-def _dynamic(record, sizes):
-    shapes = {key: shape for key, shape in record["keys"] if _dynamic_key(key)}
+def dynamic_of(shapes, sizes):
+    """The dynamic network that has these parameters."""
     fusion = _stripped(shapes, "branch3.")
     text = {f"0.{k}": v for k, v in _stripped(shapes, "text_encoder.").items()}
     text |= {f"1.{k}": v for k, v in _stripped(shapes, "text_head.").items()}
     gate = MlpGate(sizes, shapes["gate.fc2.weight"][0], shapes["gate.fc.weight"][0])
-    experts = {"text": _expert(text, {"text": sizes["text"]}), "fusion": _expert(fusion, sizes)}
-    model = DynamicExperts(experts, gate)
-    _load(model, {_dynamic_key(key): (key, shape) for key, shape in shapes.items()})
-    return model.eval()
+    experts = {"text": expert_of(text, {"text": sizes["text"]}), "fusion": expert_of(fusion, sizes)}
+    return DynamicExperts(experts, gate)
 
 
-def _dynamic_key(key):
+def our_key(key):
     """Our name of a parameter; None for the image branch, which their network never calls."""
     for theirs, ours in DYNAMIC_PREFIXES.items():
         if key.startswith(theirs):
@@ -129,8 +129,8 @@ def _dynamic_key(key):
     return None
 
 
-def _expert(shapes, sizes):
-    """The expert that has these parameters."""
+def expert_of(shapes, sizes, **more):
+    """The expert that has these parameters; `more` are options that shapes do not tell."""
     if "0.fc.weight" in shapes:
         cls = TextExpert if "text" in sizes else ImageExpert
         hidden, features = shapes["0.fc.weight"][0], shapes["0.fc2.weight"][0]
@@ -149,7 +149,7 @@ def _expert(shapes, sizes):
         return MatrixInteractionExpert(sizes, outputs, fused=shapes["fuse.W"][2], **options)
     if "fuse.fusion_weights" in shapes:
         rank, fused = shapes["fuse.fusion_weights"][1], shapes["fuse.fusion_bias"][1]
-        return LowRankTensorFusionExpert(sizes, outputs, fused=fused, rank=rank, **options)
+        return LowRankTensorFusionExpert(sizes, outputs, fused=fused, rank=rank, **options, **more)
     return LateFusionExpert(sizes, outputs, **options)
 
 

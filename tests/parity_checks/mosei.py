@@ -39,11 +39,11 @@ DYNAMIC_PREFIXES = {
 def check_network(record, folder):
     """A record of one expert, or of the dynamic network if it has a gate."""
     torch.manual_seed(0)
-    shapes, heads = dict(record["keys"]), _heads(record)
+    shapes, heads = dict(record["keys"]), heads_of(record)
     if any(key.startswith("gate.") for key in shapes):
         return _check_dynamic(record, shapes, heads)
     first = next(iter(record["cases"].values()))
-    expert = _expert(shapes, _sizes(first), heads)
+    expert = expert_of(shapes, _sizes(first), heads)
     rules.load_rule_weights(expert, keys=record["keys"])
     expert.eval()
     with torch.no_grad():
@@ -121,7 +121,12 @@ def _check_batch(name, batch, expected, padded_to):
 
 def _check_dynamic(record, shapes, heads):
     sizes = _sizes(next(iter(record["cases"].values())))
-    model = _dynamic(shapes, sizes, heads)
+    model = dynamic_of(shapes, sizes, heads).eval()
+    weights = {
+        our_key(key): torch.from_numpy(rules.tensor_for(key, shape))
+        for key, shape in shapes.items()
+    }
+    model.load_state_dict(weights, strict=True)
     temperature = float(re.search(r"temp=([\d.]+)", record["architecture"]).group(1))
     cases = []
     with torch.no_grad():
@@ -178,12 +183,13 @@ def _check_padding(record, model):
     return cases
 
 
-def _dynamic(shapes, sizes, heads):
+def dynamic_of(shapes, sizes, heads):
+    """The dynamic network that has these parameters, reading out as the authors do."""
     text = {f"0.{k}": v for k, v in _stripped(shapes, "text_encoder.").items()}
     text |= {f"1.{k}": v for k, v in _stripped(shapes, "text_head.").items()}
     experts = {
-        "text": _expert(text, {"text": sizes["text"]}, heads),
-        "fusion": _expert(_stripped(shapes, "branch2."), sizes, heads),
+        "text": expert_of(text, {"text": sizes["text"]}, heads),
+        "fusion": expert_of(_stripped(shapes, "branch2."), sizes, heads),
     }
     gate = mosei_experts.TransformerGate(
         sizes,
@@ -191,21 +197,16 @@ def _dynamic(shapes, sizes, heads):
         width=shapes["gate.0.conv.weight"][0],
         **_transformer(shapes, "gate.0.", heads),
     )
-    model = DynamicExperts(experts, gate)
-    weights = {
-        _dynamic_key(key): torch.from_numpy(rules.tensor_for(key, shape))
-        for key, shape in shapes.items()
-    }
-    model.load_state_dict(weights, strict=True)
-    return model.eval()
+    return DynamicExperts(experts, gate)
 
 
-def _dynamic_key(key):
+def our_key(key):
+    """Our name of a parameter of the dynamic network."""
     prefix = next(prefix for prefix in DYNAMIC_PREFIXES if key.startswith(prefix))
     return DYNAMIC_PREFIXES[prefix] + key.removeprefix(prefix)
 
 
-def _expert(shapes, sizes, heads):
+def expert_of(shapes, sizes, heads):
     """The expert that has these parameters, reading out as the authors do."""
     if "0.conv.weight" in shapes:
         (modality,) = sizes
@@ -260,8 +261,9 @@ def _transformer(shapes, prefix, heads):
     }
 
 
-def _heads(record):
-    found = re.search(r"nhead=(\d+)", f"{record['architecture']} {record['constructor']}")
+def heads_of(record):
+    """Attention heads of a record's transformers."""
+    found = re.search(r"nhead=(\d+)", f"{record['architecture']} {record.get('constructor')}")
     return int(found.group(1)) if found else HEADS
 
 

@@ -45,7 +45,7 @@ def check_temperature(record, folder):
 def check_network(record, folder):
     """Every stored output of a segmentation network; sizes, paths and keys come from the record."""
     arguments = record["constructor"]
-    model = build_segmentation("dynamic", _network(arguments), arguments["num_classes"])
+    model = build_segmentation("dynamic", network_of(arguments), arguments["num_classes"])
     rules.load_rule_weights(model, keys=record["keys"])
     model.eval()
     images = {
@@ -62,7 +62,7 @@ def check_network(record, folder):
     return cases
 
 
-def _network(arguments):
+def network_of(arguments):
     """The config's network block for a fixture's constructor arguments."""
     fixed = {
         "activation": "relu",

@@ -65,7 +65,7 @@ def main(arguments):
             ),
         }
     more = {}
-    if EXPERT not in config and not config["freeze"]:
+    if EXPERT not in config and not model.constant_experts:
         validation = task.open(arguments.prepared.parent, task.splits[1])
         splits = {TEST_OUTPUTS: split, VALIDATION_OUTPUTS: validation}
         more = own_expert_outputs(model, task, splits, config["evaluation"], device)

@@ -13,7 +13,7 @@ def grid_points(section):
         section: the task's section of the configuration.
 
     Returns:
-        List of dicts of texts: lambda, tau, mode, freeze ("true" or "false").
+        List of dicts of texts: lambda, tau, mode, freeze (a word).
     """
     grid = section["grid"]
     crossed = itertools.product(*(grid[key] for key in KEYS))

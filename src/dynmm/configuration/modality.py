@@ -1,7 +1,7 @@
 """Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
 
 from dynmm.configuration.grid import KEYS, inference_mode, temperatures
-from dynmm.vocabulary import VALIDATION
+from dynmm.vocabulary import CROSS_FITTED, VALIDATION
 
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
 
@@ -38,16 +38,18 @@ def dynamic_training(config, task, point):
         point: lambda, tau, mode and freeze as texts (`grid.grid_points`).
     """
     section = config[task]
-    shared = {k: v for k, v in section["dynamic"].items() if k not in ("experts", "gate")}
+    first, last = temperatures(point["tau"])
+    apart = ("experts", "gate", "folds", *(["anneal_epochs"] if first == last else []))
+    shared = {k: v for k, v in section["dynamic"].items() if k not in apart}
     return {
         **_networks(section),
         "training": {
             **shared,
             "resource_weight": float(point["lambda"]),
-            "temperature": list(temperatures(point["tau"])),
+            "temperature": [first, last],
             "mode": point["mode"],
             "inference": inference_mode(point),
-            "freeze": frozen(point),
+            "freeze": freezing(point),
             **_loading(section),
         },
     }
@@ -60,7 +62,7 @@ def dynamic_evaluation(config, task, point):
         **_networks(section),
         "evaluation": _evaluation(section),
         "point": {key: point[key] for key in KEYS},
-        "freeze": frozen(point),
+        "freeze": freezing(point),
         "inference": inference_mode(point),
         "temperature": temperatures(point["tau"])[1],
         **_described(config, task),
@@ -77,9 +79,24 @@ def madds(config, task):
     }
 
 
-def frozen(point):
-    """Whether a point keeps its experts as they are."""
-    return point["freeze"] == "true"
+def cross_fitting(config, task, expert):
+    """What an expert's cross-fitted outputs follow from, beside data, seed, fold and code."""
+    section = config[task]
+    return {
+        **expert_training(config, task, expert),
+        "folds": section["dynamic"]["folds"],
+        "evaluation": _evaluation(section),
+    }
+
+
+def freezing(point):
+    """How a point treats its experts: True, False, "authors" or "cross_fitted"."""
+    return {"true": True, "false": False}.get(point["freeze"], point["freeze"])
+
+
+def has_constant_experts(point):
+    """Whether a point keeps its experts as they were trained alone: their outputs are stored."""
+    return freezing(point) in (True, CROSS_FITTED)
 
 
 def added_modules(settings):

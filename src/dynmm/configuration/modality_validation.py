@@ -18,6 +18,11 @@ def check_modality(section, key):
         if expert not in section["experts"]:
             expected = f"one of {', '.join(section['experts'])}"
             raise refused(f"{key}.dynamic.experts.{place}", expert, expected)
+    dynamic = section["dynamic"]
+    to_beat = dynamic["to_beat"]
+    if dynamic["select_by"] == "objective" and to_beat is not None and to_beat <= 0:
+        expected = "above 0, or null: a lower objective is better, and none is below 0"
+        raise refused(f"{key}.dynamic.to_beat", to_beat, expected)
     for word, values in section["grid"].items():
         _check_different(values, f"{key}.grid.{word}")
     for point in grid_points(section):

@@ -28,6 +28,8 @@ def training(config, run):
         }
     if training["select_on"] == TEST:
         training = _without(training, ("validation_share",))
+    if len(set(training.get("temperature", CONSTANT_TEMPERATURE))) == 1:
+        training = _without(training, ("anneal_epochs",))
     return {
         "network": task["network"],
         "prepare": task["prepare"],

@@ -9,6 +9,23 @@ def shuffled(count, seed, epoch):
     return torch.randperm(count, generator=generator)
 
 
+def fold(count, folds, place, seed):
+    """Part samples for cross-fitting.
+
+    Args:
+        count: number of samples.
+        folds: in how many parts, which differ by one sample at most.
+        place: which of them is held out, from 0.
+        seed: decides who is in which part, with count and folds alone.
+
+    Returns:
+        (kept, held_out): ascending positions, int64.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    of_sample = torch.randperm(count, generator=generator) % folds
+    return (of_sample != place).nonzero().flatten(), (of_sample == place).nonzero().flatten()
+
+
 def in_order(values, indices):
     """Results of batches, put back into the order of the split.
 

@@ -85,10 +85,9 @@ def _columns(table):
         return [*_labels(table), *_ours(table), *_paper(table)]
     beside = []
     for metric in table.metrics:
-        name, published = metric.name, table.frame[f"{metric.name}_paper"]
         beside.append(Column(metric.heading, "ours", _means(table, metric)))
-        if published.notna().any():
-            difference = table.frame[f"{name}_difference"]
+        if _is_compared(table, metric):
+            difference = table.frame[f"{metric.name}_difference"]
             beside.append(Column(metric.heading, "paper", _published(table, metric)))
             signed = _numbers(difference, metric.decimals, sign="+")
             beside.append(Column(metric.heading, "difference", signed))
@@ -110,8 +109,12 @@ def _paper(table):
     return [
         Column(group, m.heading, _published(table, m))
         for m in table.metrics
-        if table.frame[f"{m.name}_paper"].notna().any()
+        if _is_compared(table, m)
     ]
+
+
+def _is_compared(table, metric):
+    return metric.compared and table.frame[f"{metric.name}_paper"].notna().any()
 
 
 def _extra(table, group):

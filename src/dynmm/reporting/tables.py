@@ -26,6 +26,7 @@ class Metric:
             (None where the record has no such quantity).
         paper_decimals: decimals that the paper prints, where they are others.
         scale: factor from the stored unit to the table's (100 from a fraction to per cent).
+        compared: whether print shows the published value beside it, as the CSV always does.
         p_column: extra column of the rows with a p: print marks values below `SIGNIFICANT`.
     """
 
@@ -35,6 +36,7 @@ class Metric:
     source: str | Callable[[Mapping], float | None]
     scale: float = 1.0
     paper_decimals: int | None = None
+    compared: bool = True
     p_column: str | None = None
 
     def of(self, record):

@@ -9,6 +9,7 @@ score_name, higher_is_better  what chooses the best epoch
 open(folder, split)           a split of the prepared data
 outputs(manifest)             number of output values
 loss(outputs, targets)        task loss of a batch, a scalar
+sample_losses(outputs, targets)  the same of each sample, (B,)
 score(outputs, targets)       validation score
 training_batches(split, settings, seed, epoch), evaluation_batches(split, settings)
 count_madds(model, sizes)     multiply-adds of one sample

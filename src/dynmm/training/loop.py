@@ -24,6 +24,7 @@ class TrainingTask(Protocol):
     scheduler: torch.optim.lr_scheduler.LRScheduler | None  # stepped once an epoch
     score_name: str
     higher_is_better: bool
+    validates_in_training_mode: bool  # False but for the authors' unimodal trainings
 
     def train_batches(self, epoch: int):
         """The batches of an epoch (from 0); they depend on the seed and the epoch alone."""
@@ -46,6 +47,10 @@ class LoopSettings:
         epochs: number of epochs at most.
         seed: every epoch's random numbers follow from the seed and the epoch.
         patience: stop after more than this many epochs without a better score (None: never).
+        patience_from: epochs from which patience counts; before, nothing stops.
+        to_beat: the score that the first best epoch has to beat (None: none; the authors: an F1 or
+            mean IoU of 0, a loss of 10,000).
+        validate_every: epochs between two validations; the first epoch has one.
         clip_norm: largest norm of the gradient (None: no clipping).
         loss_scaling: scale the loss for float16 autocast.
     """
@@ -53,6 +58,9 @@ class LoopSettings:
     epochs: int
     seed: int
     patience: int | None = None
+    patience_from: int = 0
+    to_beat: float | None = None
+    validate_every: int = 1
     clip_norm: float | None = None
     loss_scaling: bool = False
 
@@ -82,7 +90,8 @@ def fit(task, directory, settings):
         `Progress` at the end.
 
     Raises:
-        InputError: the loss is not finite; epoch, step and learning rate are named.
+        InputError: the loss is not finite (epoch, step and learning rate are named), or no epoch
+            had a score that can be the best.
     """
     scaler = torch.amp.GradScaler(enabled=settings.loss_scaling)
     progress = _resume(task, directory, scaler)
@@ -93,20 +102,28 @@ def fit(task, directory, settings):
         row.update(task.epoch_values(epoch))
         task.model.train()
         row.update(_train_epoch(task, epoch, settings, scaler))
-        task.model.eval()
-        row.update(score_name=task.score_name, score=float(task.score(epoch)))
+        row.update(score_name=task.score_name, score=_validate(task, epoch, settings))
         row["seconds"] = time.perf_counter() - started
         if torch.cuda.is_available():
             row["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
         if task.scheduler is not None:
             task.scheduler.step()
-        if _better(row["score"], progress.best_score, task.higher_is_better):
+        if _better(row["score"], progress.best_score, task.higher_is_better, settings.to_beat):
             progress.best_score, progress.best_epoch = row["score"], epoch + 1
             directory.save_best(task.model.state_dict())
         progress.history.append(row)
         progress.epoch = epoch + 1
         directory.save_state(_state(task, progress, scaler))
         _report(task, row, settings, progress)
+    if progress.best_epoch is None:
+        raise InputError(
+            f"{task.name}: no epoch of {progress.epoch} can be the best",
+            key=task.score_name,
+            found=", ".join(str(row["score"]) for row in progress.history[-3:]) + " in the end",
+            expected="a finite score"
+            + (f" better than {settings.to_beat:g}" if settings.to_beat is not None else ""),
+            fix="Change the learning rate or the number of epochs.",
+        )
     return progress
 
 
@@ -150,16 +167,27 @@ def _train_epoch(task, epoch, settings, scaler):
     return {f"{name}_loss": value / steps for name, value in sums.items()}
 
 
-def _better(score, best, higher_is_better):
-    if math.isnan(score):
+def _validate(task, epoch, settings):
+    """The score after an epoch; None where it is not finite or not due."""
+    if epoch % settings.validate_every:
+        return None
+    task.model.train(task.validates_in_training_mode)
+    score = float(task.score(epoch))
+    return score if math.isfinite(score) else None
+
+
+def _better(score, best, higher_is_better, to_beat):
+    if score is None:
         return False
+    best = to_beat if best is None else best
     return best is None or (score > best if higher_is_better else score < best)
 
 
 def _out_of_patience(progress, settings):
-    if settings.patience is None or progress.best_epoch is None:
+    if settings.patience is None:
         return False
-    return progress.epoch - progress.best_epoch > settings.patience
+    counted_from = max(progress.best_epoch or 0, settings.patience_from)
+    return progress.epoch - counted_from > settings.patience
 
 
 def _state(task, progress, scaler):
@@ -189,14 +217,18 @@ def _resume(task, directory, scaler):
 def _report(task, row, settings, progress):
     left = (settings.epochs - progress.epoch) * row["seconds"]
     log.info(
-        "%s: epoch %d/%d, loss %.4f, %s %.4f (best %.4f), %.1f s, about %s left",
+        "%s: epoch %d/%d, loss %.4f, %s %s (best %s), %.1f s, about %s left",
         task.name,
         row["epoch"],
         settings.epochs,
         row["total_loss"],
         task.score_name,
-        row["score"],
-        progress.best_score if progress.best_score is not None else math.nan,
+        _shown(row["score"]),
+        _shown(progress.best_score),
         row["seconds"],
         f"{left / 3600:.1f} h" if left > 5400 else f"{left / 60:.1f} min",
     )
+
+
+def _shown(score):
+    return "none" if score is None else f"{score:.4f}"

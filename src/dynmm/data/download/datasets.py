@@ -12,6 +12,7 @@ from dynmm.errors import InputError
 
 ENTRY_KEYS = {"name", "page", "licence", "files"}
 FILE_KEYS = {"addresses", "bytes", "md5", "sha256", "by_hand"}
+FILE_MAY_SAY = {"about_gb"}  # for the documents
 # file -> the data sets that are read of it, and what checks their content
 IN_PARTS = {MOVIES: (list(RawMovies.layout), check_movies)}
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def fetch_missing(entry, raw_dir, names=None, **options):
     fetched, failures = [], []
     for name in names or files:
         source, target = files[name], Path(raw_dir) / name
-        _check_keys(source, FILE_KEYS, name)
+        _check_keys(source, FILE_KEYS, name, FILE_MAY_SAY)
         if not target.exists():
             log.info("fetching %s from %s; licence: %s", name, entry["page"], entry["licence"])
         try:
@@ -70,9 +71,9 @@ def _fetch(source, target, options):
     return download(addresses, target, **checks, **options)
 
 
-def _check_keys(mapping, keys, place):
+def _check_keys(mapping, keys, place, optional=frozenset()):
     found = set(mapping) if isinstance(mapping, dict) else set()
-    if found != keys:
+    if found - optional != keys:
         raise InputError(
             "malformed description of a raw data set",
             file="config/datasets.yaml",

@@ -76,6 +76,16 @@ class FeatureSplit:
         stored = {name: t.to(device) for name, t in self.stored.items()}
         return replace(self, inputs=move, targets=self.targets.to(device), stored=stored)
 
+    def part(self, index):
+        """The samples `index` (int64 tensor) as a split of their own, in that order."""
+        return replace(
+            self,
+            inputs={name: tensor[index] for name, tensor in self.inputs.items()},
+            targets=self.targets[index],
+            ids=self.ids[index.numpy()],
+            stored={name: tensor[index] for name, tensor in self.stored.items()},
+        )
+
     def batches(self, batch_size, device=None):
         """All samples in their order, `batch_size` at a time (views of the files on a CPU)."""
         for start in range(0, len(self), batch_size):

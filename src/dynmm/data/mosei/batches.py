@@ -80,6 +80,22 @@ class SequenceSplit:
             stored={name: tensor.to(device) for name, tensor in self.stored.items()},
         )
 
+    def part(self, index):
+        """The samples `index` (int64 tensor) as a split of their own, in that order."""
+        lengths = self.lengths[index]
+        ends = lengths.cumsum(0)
+        starts = self.offsets[index] - (ends - lengths)  # of each sample, less where it will start
+        places = torch.arange(int(lengths.sum())) + starts.repeat_interleave(lengths)
+        return replace(
+            self,
+            steps={name: tensor[places] for name, tensor in self.steps.items()},
+            offsets=torch.cat([ends.new_zeros(1), ends]),
+            targets=self.targets[index],
+            ids=self.ids[index.numpy()],
+            sentences=None if self.sentences is None else self.sentences[index.numpy()],
+            stored={name: tensor[index] for name, tensor in self.stored.items()},
+        )
+
     def rows(self, index, device=None):
         """The samples `index` (B,) int64, padded with zeros at the end to the longest of them.
 

@@ -1,7 +1,7 @@
 """The trained model of the modality level that a config slice describes: an expert, or a gate's."""
 
 from dynmm.models.experts.build import expert_from
-from dynmm.models.experts.dynamic_build import dynamic_from, load_dynamic_weights
+from dynmm.models.experts.dynamic_build import dynamic_from, freeze, load_dynamic_weights
 from dynmm.models.weights import load_weights
 
 EXPERT = "expert"  # the key of a slice that describes one expert
@@ -26,9 +26,7 @@ def load_model(task, config, manifest, weights, expert_weights=()):
         expert = expert_from(task.name, config[EXPERT], sizes, outputs)
         return load_weights(expert, weights).eval()
     model = dynamic_from(task.name, config, sizes, outputs)
-    if config["freeze"]:
-        model.freeze_experts()
-    return load_dynamic_weights(model, weights, expert_weights).eval()
+    return load_dynamic_weights(freeze(model, config["freeze"]), weights, expert_weights).eval()
 
 
 def network_settings(config):

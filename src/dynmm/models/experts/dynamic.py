@@ -49,24 +49,26 @@ class DynamicExperts(nn.Module):
             raise InputError("too few experts for a gate", found=len(experts), expected="2 or more")
         self.experts = nn.ModuleDict(experts)
         self.gate = gate
-        self.frozen = False
+        self.frozen = self.constant_experts = False
 
-    def freeze_experts(self):
-        """Keep the experts as they are: no gradients, and evaluation mode also while training.
+    def freeze_experts(self, training_mode=False):
+        """Give the experts no gradients.
 
-        The authors' frozen experts stay in training mode (dropout is on, batch statistics drift);
-        here a frozen expert gives the same output for a sample in every step, which is what lets
-        `forward_frozen` work from stored outputs.
+        Args:
+            training_mode: False keeps them in evaluation mode also while the gate trains: an expert
+                then gives the same output for a sample in every step (`constant_experts`), which is
+                what lets `forward_frozen` work from stored outputs. True is what the authors'
+                --freeze does: experts follow the model's mode, so that in training dropout is on
+                and their batch statistics drift.
         """
-        self.frozen = True
+        self.frozen, self.constant_experts = True, not training_mode
         self.experts.requires_grad_(False)
-        self.experts.eval()
-        return self
+        return self.train(self.training)
 
     def train(self, mode=True):
-        """Set training mode, but for frozen experts."""
+        """Set training mode, but for experts that stay constant."""
         super().train(mode)
-        if self.frozen:
+        if self.constant_experts:
             self.experts.eval()
         return self
 

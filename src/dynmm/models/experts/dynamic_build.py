@@ -7,6 +7,7 @@ from dynmm.models.experts.build import expert_from, load_module
 from dynmm.models.experts.dynamic import DynamicExperts
 from dynmm.models.experts.registry import build_gate
 from dynmm.models.weights import fill, load_weights
+from dynmm.vocabulary import FREEZE_AUTHORS
 
 
 def dynamic_from(task, settings, sizes, outputs):
@@ -30,6 +31,17 @@ def gate_from(task, settings, sizes, experts):
     return build_gate(task, settings["model"], sizes, experts, settings.get("options"))
 
 
+def freeze(model, how):
+    """Freeze the experts as a grid point says.
+
+    Args:
+        model: DynamicExperts.
+        how: False (they train), True or "cross_fitted" (constant), or "authors" (no gradients, but
+            in training mode).
+    """
+    return model.freeze_experts(training_mode=how == FREEZE_AUTHORS) if how else model
+
+
 def load_expert_weights(model, paths):
     """Fill the experts of a dynamic model from their own weights files, in its order."""
     for expert, path in zip(model.experts.values(), paths, strict=True):
@@ -40,21 +52,21 @@ def load_expert_weights(model, paths):
 def trained_part(model):
     """The part of a dynamic model that its training changes, as a module with the model's keys.
 
-    That is the gate alone where the experts are frozen: they stay in their own files.
+    That is the gate alone where the experts are constant: they stay in their own files.
     """
-    return nn.ModuleDict({"gate": model.gate}) if model.frozen else model
+    return nn.ModuleDict({"gate": model.gate}) if model.constant_experts else model
 
 
 def load_dynamic_weights(model, path, expert_paths):
-    """Fill a dynamic model from the weights its training left and, if frozen, its experts' files.
+    """Fill a dynamic model from the weights its training left and, if constant, its experts' files.
 
     Args:
-        model: what `dynamic_from` gave; frozen before (`freeze_experts`) where its training was.
+        model: what `dynamic_from` gave, frozen as its training was (`freeze`).
         path: weights of the trained part.
-        expert_paths: weights of the experts, in its order; read for a frozen model alone.
+        expert_paths: weights of the experts, in its order; read where they are constant.
 
     Raises:
         InputError: weights that do not fit.
     """
     fill(trained_part(model), load_file(path), path)
-    return load_expert_weights(model, expert_paths) if model.frozen else model
+    return load_expert_weights(model, expert_paths) if model.constant_experts else model

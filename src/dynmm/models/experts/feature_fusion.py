@@ -3,20 +3,31 @@
 import torch
 from torch import nn
 
+from dynmm.errors import InputError
+
 
 class LowRankTensorFusion(nn.Module):
     """Low-rank tensor fusion (Liu et al. 2018), as in MultiBench but for its factors.
 
-    There the factors lie in a plain list, so they are neither trained nor saved; here they are
-    parameters like any other.
+    There the factors lie in a plain list, so they are neither trained nor saved, and on a GPU
+    `.to("cuda")` makes plain tensors of the fusion's weights and bias, so that these are not
+    trained either. Here all are parameters like any other.
 
     Args:
         input_sizes: feature size of each modality.
         outputs: size of the fused vector.
         rank: number of factors a modality.
+        untrained: parts that keep their initial values, of "factors", "fusion_weights" and
+            "fusion_bias": the first for the authors' training on a CPU, all three for theirs on a
+            GPU. They are saved all the same.
+
+    Raises:
+        InputError: an unknown part.
     """
 
-    def __init__(self, input_sizes, outputs, rank):
+    PARTS = ("factors", "fusion_weights", "fusion_bias")
+
+    def __init__(self, input_sizes, outputs, rank, untrained=()):
         super().__init__()
         self.factors = nn.ParameterList(
             nn.Parameter(torch.empty(rank, size + 1, outputs)) for size in input_sizes
@@ -25,6 +36,15 @@ class LowRankTensorFusion(nn.Module):
         self.fusion_bias = nn.Parameter(torch.zeros(1, outputs))
         for parameter in (*self.factors, self.fusion_weights):
             nn.init.xavier_normal_(parameter)
+        for part in untrained:
+            if part not in self.PARTS:
+                raise InputError(
+                    "unknown part of low-rank fusion",
+                    key="untrained",
+                    found=part,
+                    expected=", ".join(self.PARTS),
+                )
+            getattr(self, part).requires_grad_(False)
 
     def forward(self, features):
         """List of (B, size) to (B, outputs)."""

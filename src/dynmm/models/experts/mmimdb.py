@@ -126,7 +126,7 @@ class LateFusionExpert(EncoderFusionExpert):
 
 @register_expert("mmimdb", "lrtf")
 class LowRankTensorFusionExpert(EncoderFusionExpert):
-    """Maxout encoders fused by low-rank tensors, whose factors are trained and saved."""
+    """Maxout encoders fused by low-rank tensors; `untrained` as of `LowRankTensorFusion`."""
 
     def __init__(
         self,
@@ -138,9 +138,11 @@ class LowRankTensorFusionExpert(EncoderFusionExpert):
         fused=512,
         rank=128,
         dropout=0.3,
+        untrained=(),
     ):
         super().__init__(input_sizes, text_hidden, image_hidden, features, dropout)
-        self.fuse = LowRankTensorFusion([features] * len(self.modalities), fused, rank)
+        sizes = [features] * len(self.modalities)
+        self.fuse = LowRankTensorFusion(sizes, fused, rank, untrained)
         self.head = Head(fused, outputs)
 
 

@@ -6,6 +6,7 @@ nothing; `readout` chooses between that and the last step of the sample itself.
 """
 
 import contextlib
+import copy
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class SequenceTransformer(nn.Module):
         features: size of a time step.
         width: size of the model; a multiple of `heads`.
         heads: attention heads.
-        layers: encoder layers.
+        layers: encoder layers, 1 or more.
         feedforward: hidden size of a layer's perceptron.
         dropout: as in `nn.TransformerEncoderLayer`.
         readout: "last_valid" masks the padding and reads each sample's last step, so that a
@@ -62,13 +63,10 @@ class SequenceTransformer(nn.Module):
         self.readout = readout
         self.whole_last_layer = False
         self.conv = nn.Conv1d(features, width, kernel_size=1, bias=False)
-        self.transformer = nn.ModuleDict(
-            {
-                "layers": nn.ModuleList(
-                    EncoderLayer(width, heads, feedforward, dropout) for _ in range(layers)
-                )
-            }
-        )
+        # as torch's TransformerEncoder, whose layers all start as copies of one
+        first = EncoderLayer(width, heads, feedforward, dropout)
+        copies = [first, *(copy.deepcopy(first) for _ in range(layers - 1))]
+        self.transformer = nn.ModuleDict({"layers": nn.ModuleList(copies)})
 
     def forward(self, sequences, lengths):
         """Read out one vector a sample.

@@ -30,6 +30,10 @@ class MmImdb:
         """Binary cross-entropy of logits and genres, both (B, genres)."""
         return F.binary_cross_entropy_with_logits(outputs, targets)
 
+    def sample_losses(self, outputs, targets):
+        """The loss of each sample, (B,), whose mean is `loss`."""
+        return F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(-1)
+
     def score(self, outputs, targets):
         """Macro F1, the authors' early stopping."""
         return f1_scores(outputs, targets)["macro_f1"]

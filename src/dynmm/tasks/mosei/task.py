@@ -27,6 +27,10 @@ class Mosei:
         """Mean absolute error of scores and labels, both (B, 1)."""
         return F.l1_loss(outputs, targets)
 
+    def sample_losses(self, outputs, targets):
+        """The loss of each sample, (B,), whose mean is `loss`."""
+        return (outputs - targets).abs().mean(-1)
+
     def score(self, outputs, targets):
         """The loss over the whole split, the authors' early stopping."""
         return self.loss(outputs, targets).item()

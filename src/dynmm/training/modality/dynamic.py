@@ -2,31 +2,42 @@
 
 import torch
 
-from dynmm.models.experts.dynamic_build import dynamic_from, load_expert_weights, trained_part
-from dynmm.models.gate_relaxation import temperature_at
+from dynmm.models.experts.dynamic_build import (
+    dynamic_from,
+    freeze,
+    load_expert_weights,
+    trained_part,
+)
+from dynmm.training.gate_schedule import annealing, temperature_in
 from dynmm.training.modality.experts import ModalityTraining, loop_settings, open_data
 from dynmm.training.modality.stored_outputs import STORED, with_stored
 from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.training.run_directory import run_to_end
 from dynmm.vocabulary import VALIDATION
 
-OBJECTIVE = "objective"
+OBJECTIVE, EXPECTED_LOSS = "objective", "expected_loss"
 
 
 class DynamicTraining(ModalityTraining):
     """Gate and experts together, or the gate alone over frozen experts, by equation 1.
 
     L = L_task + lambda * sum_i g_i C(E_i). Where the splits carry stored `expert_outputs`
-    (N, K, C), frozen experts are not run: a step works on the gate alone.
+    (N, K, C), frozen experts are not run: a step works on the gate alone. In the mode
+    "expected_loss" (ours, not the paper's) L_task is sum_i g_i L_i with each expert's own loss and
+    soft weights: the loss to expect where an expert is drawn by its weight, and not that of a
+    mixture which inference never computes.
 
     Args:
         name, task, train, validation, seed, device: as for `ModalityTraining`.
         model: `DynamicExperts`; what is trained and kept is its `trained_part`.
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
-            `temperature` [first, last], `resource_weight` (lambda), `mode` of the gate in training
-            (soft, straight_through) and in `inference` (soft, hard), and `select_by`: the best
-            epoch is that of the best "score" of the task, whatever it costs, or of the lowest
-            "objective", the loss itself with its term of lambda.
+            `temperature` [first, last], `anneal_epochs` (how long it falls, see `annealing`),
+            `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through,
+            expected_loss) and in `inference` (soft, hard), and two keys that choose the best epoch.
+            `select_by`: that
+            of the best "score" of the task, whatever it costs, or of the lowest "objective", the
+            loss itself with its term of lambda. `validation_gate`: "inference" judges what the
+            model will do when it is used, "training" the gate as it trains (the authors).
         madds: multiply-adds of the experts for one sample, in their order.
     """
 
@@ -40,26 +51,30 @@ class DynamicTraining(ModalityTraining):
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
-        settings = self.settings
-        result = self._forward(
-            batch, settings["mode"], self._temperature(epoch), settings["gumbel"]
-        )
-        task = self.task.loss(result.outputs, batch["targets"])
+        settings, targets = self.settings, batch["targets"]
+        expected = settings["mode"] == EXPECTED_LOSS
+        mode = "soft" if expected else settings["mode"]
+        result = self._forward(batch, mode, self._temperature(epoch), settings["gumbel"])
+        if expected:
+            task = expected_loss(self.task, result, targets)
+        else:
+            task = self.task.loss(result.outputs, targets)
         resource = self.weight * resource_term(result.weights, self.costs)
         return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
 
     @torch.no_grad()
     def score(self, epoch):
-        """Score or objective on the validation split, the gate as inference will have it."""
-        temperature = self._temperature(epoch)
-        mode = self.settings["inference"]
+        """Score or objective on the validation split; see `validation_gate`."""
+        settings, temperature = self.settings, self._temperature(epoch)
+        mode = settings["inference"]
+        if settings["validation_gate"] == "training":
+            mode = "soft" if settings["mode"] == "soft" else "hard"
 
         def predict(batch):
             if STORED not in batch:
                 found = self.dynamic.infer(batch["inputs"], mode, temperature)
-            else:  # straight-through weights are one-hot, as those of a hard gate
-                relaxed = "soft" if mode == "soft" else "straight_through"
-                found = self._forward(batch, relaxed, temperature)
+            else:
+                found = self._forward(batch, mode, temperature)
             return found.outputs, found.weights
 
         outputs, weights = self.on_validation(predict)
@@ -82,8 +97,19 @@ class DynamicTraining(ModalityTraining):
         return self.dynamic(inputs, mode, temperature, gumbel=gumbel)
 
     def _temperature(self, epoch):
-        first, last = self.settings["temperature"]
-        return temperature_at(epoch, first, last, self.settings["epochs"])
+        return temperature_in(epoch, self.settings)
+
+
+def expected_loss(task, result, targets):
+    """Mean over the batch of sum_k g_k L_k.
+
+    Args:
+        task: see `dynmm.tasks`.
+        result: `DynamicOutput` with soft weights (B, K) and outputs of the experts (B, K, C).
+        targets: (B, C).
+    """
+    losses = [task.sample_losses(outputs, targets) for outputs in result.expert_outputs.unbind(1)]
+    return (result.weights * torch.stack(losses, dim=1)).sum(1).mean()
 
 
 def train_dynamic(
@@ -95,13 +121,16 @@ def train_dynamic(
         name, task, manifest_path, seed, device, directory: as for `train_expert`.
         config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
         expert_weights: weights of the experts, in their order.
-        stored: for frozen experts their stored outputs: files of the training split and files of
-            the validation split, each in the order of the experts.
+        stored: for constant experts their stored outputs: files of the training split and files of
+            the validation split, each in the order of the experts; where these were cross-fitted,
+            as many files of the training split for each as there are folds.
 
     Returns:
-        `TrainedRun`; its weights are those of the gate alone where the experts are frozen.
+        `TrainedRun`; its weights are those of the gate alone where the experts are constant.
+        Patience counts only once the temperature has stopped falling.
     """
     training = config["training"]
+    annealed = annealing(training)
 
     def build():
         splits, sizes, outputs = open_data(task, manifest_path)
@@ -109,10 +138,14 @@ def train_dynamic(
         model = dynamic_from(task.name, config, sizes, outputs)
         madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
         load_expert_weights(model, expert_weights)
-        if training["freeze"]:
-            model.freeze_experts()
-            splits = [with_stored(s, paths) for s, paths in zip(splits, stored, strict=True)]
+        freeze(model, training["freeze"])
+        if model.constant_experts:
+            splits = [
+                with_stored(split, paths, len(model.experts))
+                for split, paths in zip(splits, stored, strict=True)
+            ]
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
-    return run_to_end(build, directory, loop_settings(training, seed), VALIDATION)
+    settings = loop_settings(training, seed, patience_from=annealed)
+    return run_to_end(build, directory, settings, VALIDATION)

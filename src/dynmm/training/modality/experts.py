@@ -31,6 +31,7 @@ class ModalityTraining:
     """
 
     scheduler = None
+    validates_in_training_mode = False
 
     def __init__(self, name, task, model, settings, *, train, validation, seed, device):
         self.name, self.task, self.settings, self.seed = name, task, settings, seed
@@ -60,7 +61,15 @@ class ModalityTraining:
 
 
 class ExpertTraining(ModalityTraining):
-    """One expert on its own modalities, by the task loss alone."""
+    """One expert on its own modalities, by the task loss alone.
+
+    Settings have `validation_mode` too: "eval", or "train" as the authors' unimodal.py leaves its
+    networks, with dropout.
+    """
+
+    def __init__(self, name, task, expert, settings, **data):
+        super().__init__(name, task, expert, settings, **data)
+        self.validates_in_training_mode = settings["validation_mode"] == "train"
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
@@ -77,7 +86,7 @@ class ExpertTraining(ModalityTraining):
         return self.model(rows_for(self.model, batch["inputs"]))
 
 
-def train_expert(name, task, config, manifest_path, seed, device, directory):
+def train_expert(name, task, config, manifest_path, seed, device, directory, kept=None):
     """Train one expert with one seed.
 
     Args:
@@ -88,6 +97,7 @@ def train_expert(name, task, config, manifest_path, seed, device, directory):
         seed: of initialisation, order and dropout.
         device: torch device.
         directory: the `RunDirectory` that holds the state.
+        kept: positions of the training samples to train on (cross-fitting); all where None.
 
     Returns:
         `TrainedRun`.
@@ -95,6 +105,8 @@ def train_expert(name, task, config, manifest_path, seed, device, directory):
 
     def build():
         splits, sizes, outputs = open_data(task, manifest_path)
+        if kept is not None:
+            splits[0] = splits[0].part(kept)
         torch.manual_seed(seed)
         expert = expert_from(task.name, config["expert"], sizes, outputs)
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
@@ -111,11 +123,13 @@ def open_data(task, manifest_path):
     return splits, manifest["input_sizes"], task.outputs(manifest)
 
 
-def loop_settings(training, seed):
-    """What the loop needs of the `training` block of a run."""
+def loop_settings(training, seed, patience_from=0):
+    """What the loop needs of the `training` block of a run; see `LoopSettings`."""
     return LoopSettings(
         epochs=training["epochs"],
         seed=seed,
         patience=training["patience"],
+        patience_from=patience_from,
+        to_beat=training["to_beat"],
         clip_norm=training["clip_norm"],
     )

@@ -40,6 +40,8 @@ def train_run(name, config, manifest_path, init_path, seed, device, directory):
         LoopSettings(
             epochs=training["epochs"],
             seed=seed,
+            to_beat=training["to_beat"],
+            validate_every=training["validate_every"],
             loss_scaling=training["precision"] == "float16",
         ),
         training["select_on"],
@@ -69,7 +71,10 @@ def _task(name, config, manifest_path, init_path, seed, device):
 
     depth_encoder = None
     if training["model"] == "dynamic":
-        depth_encoder = torch.tensor(path_madds(model)["complete"]["depth_encoder"]) / GIGA
+        # the authors' constants are counted by hooks on modules
+        authors = training.get("cost_convention") == "authors"
+        counts = path_madds(model)["per_module" if authors else "complete"]
+        depth_encoder = torch.tensor(counts["depth_encoder"]) / GIGA
     return SegmentationTask(
         name,
         model,

@@ -9,9 +9,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from dynmm.inference.segmentation import run_split
 from dynmm.metrics.segmentation import segmentation_scores
-from dynmm.models.gate_relaxation import temperature_at
+from dynmm.training.gate_schedule import gate_in, temperature_in
 from dynmm.training.resource_term import path_costs, resource_term
 
+RANDOM = "random"  # the gate of Stage I
 BATCH_OF_LEARNING_RATE = 8  # the authors' learning rate is given at this batch size
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -20,7 +21,8 @@ class SegmentationTask:
     """A `TrainingTask`: one network, one way of gating.
 
     Static and one-modality networks have the task loss alone. Stage I trains under uniformly random
-    paths (`gate: random`), Stage II under the gate's soft or straight-through weights, with
+    paths (`gate: random`), Stage II under the gate's soft or straight-through weights (or one after
+    another, see `gate_in`), with
     L = L_task + lambda * sum_p g_p C_p (equation 2), C_p the measured multiply-adds (G) of the
     depth encoder on path p.
 
@@ -38,6 +40,7 @@ class SegmentationTask:
 
     score_name = "miou"
     higher_is_better = True
+    validates_in_training_mode = False
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class SegmentationTask:
             self.model = self.model.to(memory_format=torch.channels_last)
         self.class_weights = class_weights.to(device)
         self.costs = None
-        if path_madds is not None and settings["gate"] != "random":
+        if path_madds is not None and settings["gate"] != RANDOM:
             self.costs = path_costs(path_madds, settings["cost_convention"])
         self.train_batches = train_batches
         self._validation_batches, self._validation_labels = validation_batches, validation_labels
@@ -95,13 +98,13 @@ class SegmentationTask:
             self._validation_batches(),
             self._validation_labels,
             self.device,
-            random_seed=0 if self.settings.get("gate") == "random" else None,
+            random_seed=0 if self._gate(epoch) == RANDOM else None,
         )
         return segmentation_scores(result.confusion)["miou"]
 
     def epoch_values(self, epoch):
         """The temperature of the epoch, for networks with a learned gate."""
-        if self.kind != "dynamic" or self.settings["gate"] == "random":
+        if self._gate(epoch) in (None, RANDOM):
             return {}
         return {"temperature": self._temperature(epoch)}
 
@@ -110,7 +113,7 @@ class SegmentationTask:
             return self.model(
                 rgb,
                 depth,
-                mode=self.settings["gate"],
+                mode=self._gate(epoch),
                 temperature=self._temperature(epoch),
                 gumbel=self.settings["gumbel"],
             )
@@ -118,9 +121,11 @@ class SegmentationTask:
             return self.model(rgb, depth), None
         return self.model(rgb if self.kind == "rgb" else depth), None
 
+    def _gate(self, epoch):
+        return gate_in(epoch, self.settings) if self.kind == "dynamic" else None
+
     def _temperature(self, epoch):
-        start, end = self.settings["temperature"]
-        return temperature_at(epoch, start, end, self.settings["epochs"])
+        return temperature_in(epoch, self.settings)
 
     def _inputs(self, batch):
         layout = torch.channels_last if self.settings["channels_last"] else torch.contiguous_format

@@ -1,0 +1,121 @@
+"""Outputs from experts that did not see the sample, and the gate that learns from them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import modality_runs as runs
+from dynmm.data.ordering import fold
+from dynmm.errors import InputError
+from dynmm.inference.modality import run_expert
+from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.dynamic import DynamicOutput
+from dynmm.training.modality.dynamic import expected_loss
+from dynmm.training.modality.experts import open_data, train_expert
+from dynmm.training.modality.stored_outputs import STORED, save_fold, with_stored
+from dynmm.vocabulary import MODALITY_TASKS
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+FOLDS = 3
+
+
+@pytest.fixture(scope="module", params=MODALITY_TASKS)
+def data(request, tmp_path_factory):
+    manifest = runs.prepared(request.param, tmp_path_factory.mktemp(request.param))
+    task = runs.task_of(request.param)
+    return task, manifest, *open_data(task, manifest)
+
+
+def test_folds_part_the_samples_and_differ_by_one_at_most():
+    parts = [fold(11, FOLDS, place, seed=4) for place in range(FOLDS)]
+    for kept, held_out in parts:
+        assert sorted([*kept.tolist(), *held_out.tolist()]) == list(range(11))
+    together = sorted(index for _, held_out in parts for index in held_out.tolist())
+    assert together == list(range(11))
+    assert {len(held_out) for _, held_out in parts} == {3, 4}
+    assert not torch.equal(parts[0][1], fold(11, FOLDS, 0, seed=5)[1])
+
+
+def test_a_part_of_a_split_holds_its_samples_in_the_order_asked_for(data):
+    _, _, (split, _), *_ = data
+    index = torch.tensor([4, 0, 7])
+    part = split.part(index)
+    assert len(part) == 3
+    whole, own = split.rows(index), part.rows(torch.arange(3))
+    assert torch.equal(whole["targets"], own["targets"])
+    for name, tensor in whole["inputs"].items():
+        assert torch.equal(tensor, own["inputs"][name]), name
+    assert part.ids.tolist() == [split.ids[i] for i in index.tolist()]
+
+
+def test_the_program_stores_what_an_expert_says_of_samples_it_was_not_trained_on(data, tmp_path):
+    task, manifest, (split, _), sizes, outputs = data
+    settings = runs.EXPERTS[task.name][0]
+    config = {
+        "expert": settings,
+        "training": runs.TRAINING,
+        "folds": FOLDS,
+        "evaluation": {"batch_size": 4, "by_length": True},
+    }
+    command = [
+        *(sys.executable, ROOT / "workflow/scripts/cross_fit_expert.py", "--task", task.name),
+        *("--name", "text", "--prepared", manifest, "--fold", "1", "--seed", "3"),
+        *("--resume-dir", tmp_path / "resume", "--out", tmp_path / "1.npz"),
+        *("--config", json.dumps(config)),
+    ]
+    subprocess.run(list(map(str, command)), env=ENVIRONMENT, check=True)
+    kept, held_out = fold(len(split), FOLDS, 1, seed=3)
+    directory = runs.directory(tmp_path / "own")
+    run = train_expert("x", task, config, manifest, 3, runs.CPU, directory, kept)
+    expert = expert_from(task.name, settings, sizes, outputs)
+    expert.load_state_dict(run.weights)
+    expected = run_expert(expert.eval(), task, split, config["evaluation"], runs.CPU).outputs
+    with np.load(tmp_path / "1.npz") as stored:
+        assert stored["index"].tolist() == held_out.tolist()
+        assert int(stored["count"]) == len(split)
+        np.testing.assert_allclose(
+            stored["outputs"], expected[held_out].numpy(), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_folds_are_put_together_by_sample_and_expert(data, tmp_path):
+    _, _, (split, _), *_ = data
+    count, paths = len(split), []
+    outputs = torch.randn(2, count, 3)
+    for expert in range(2):
+        for place in range(FOLDS):
+            _, held_out = fold(count, FOLDS, place, seed=0)
+            paths.append(tmp_path / f"{expert}-{place}.npz")
+            save_fold(outputs[expert][held_out], held_out, count, paths[-1])
+    found = with_stored(split, paths, experts=2).stored[STORED]
+    assert torch.equal(found, outputs.transpose(0, 1))
+    with pytest.raises(InputError, match="folds that leave"):
+        with_stored(split, paths[:2] + paths[:2], experts=2)
+
+
+def test_expected_loss_weighs_each_expert_s_own_loss():
+    task = runs.task_of("mosei")
+    outputs = torch.tensor([[[1.0], [3.0]], [[0.0], [-1.0]]])  # two samples, two experts
+    weights = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+    targets = torch.tensor([[2.0], [0.5]])
+    result = DynamicOutput(None, weights, None, outputs)
+    # sample 1: 0.25 * 1 + 0.75 * 1; sample 2: 0.5
+    assert expected_loss(task, result, targets).item() == pytest.approx((1.0 + 0.5) / 2)
+    mixture = (weights.unsqueeze(-1) * outputs).sum(1)
+    assert task.loss(mixture, targets).item() == pytest.approx((0.5 + 0.5) / 2)
+
+
+@pytest.mark.parametrize("name", MODALITY_TASKS)
+def test_sample_losses_average_to_the_loss(name):
+    task = runs.task_of(name)
+    outputs, targets = torch.randn(5, 4), (torch.rand(5, 4) > 0.5).float()
+    losses = task.sample_losses(outputs, targets)
+    assert losses.shape == (5,)
+    assert losses.mean().item() == pytest.approx(task.loss(outputs, targets).item(), rel=1e-5)

@@ -1,0 +1,67 @@
+"""The networks of the paper's preset and their multiply-adds, counted without their memory."""
+
+import functools
+from pathlib import Path
+
+import torch
+import yaml
+
+from dynmm.configuration.presets import with_preset
+from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.dynamic_build import gate_from
+from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.path_costs import path_madds
+from dynmm.tasks.mmimdb.task import TASK as MMIMDB
+from dynmm.tasks.mosei.task import TASK as MOSEI
+from dynmm.vocabulary import MADDS_CONVENTIONS, MOSEI_MODALITIES
+
+ROOT = Path(__file__).resolve().parents[1]
+TASKS = {"mmimdb": MMIMDB, "mosei": MOSEI}
+SIZES = {  # features of the paper's data, and outputs
+    "mmimdb": ({"text": 300, "image": 4096}, 23),
+    "mosei": (dict(zip(MOSEI_MODALITIES, (35, 74, 300), strict=True)), 1),
+}
+
+
+def count_paths(decoder=None, **network):
+    """Multiply-adds by path of the dynamic network, with another decoder or encoder."""
+    network = {**preset()["nyuv2"]["network"], "pretrained": "none", **network}
+    network["channels_decoder"] = decoder or network["channels_decoder"]
+    with torch.device("meta"):
+        return path_madds(build_segmentation("dynamic", network))
+
+
+def build_expert(task, expert, device="meta"):
+    """An expert of MM-IMDB or CMU-MOSEI."""
+    with torch.device(device):
+        return expert_from(task, preset()[task]["experts"][expert], *SIZES[task])
+
+
+def build_gate(task, device="meta"):
+    """The gate of MM-IMDB or CMU-MOSEI."""
+    dynamic = preset()[task]["dynamic"]
+    with torch.device(device):
+        return gate_from(task, dynamic["gate"], SIZES[task][0], len(dynamic["experts"]))
+
+
+def count_expert(task, expert):
+    """Multiply-adds of an expert for one sample, by convention."""
+    return _count(task, build_expert(task, expert))
+
+
+def count_with_gate(task, expert):
+    """The same, with those of the gate."""
+    gate, counts = _count(task, build_gate(task)), count_expert(task, expert)
+    return {convention: counts[convention] + gate[convention] for convention in MADDS_CONVENTIONS}
+
+
+@functools.cache
+def preset():
+    """The configuration of the paper's preset."""
+    given = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return with_preset(given | {"preset": "paper"}, ROOT / "config" / "presets")
+
+
+def _count(task, network):
+    with torch.device("meta"):
+        return TASKS[task].count_madds(network, SIZES[task][0])
