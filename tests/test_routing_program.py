@@ -96,7 +96,7 @@ def study(request, tmp_path_factory):
         ):
             folder = root / "dynamic" / f"{weight}-{freeze}-{inference}" / f"seed~{seed}"
             folder.mkdir(parents=True)
-            model.frozen = freeze
+            model.constant_experts = freeze
             if not freeze:  # the experts move on with the gate
                 for parameter in model.experts.parameters():
                     parameter.data += 0.3 * torch.randn_like(parameter)
