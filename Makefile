@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo test test-fast lint docs rulegraph clean-reports clean-results clean
+.PHONY: demo test test-fast mutants lint docs rulegraph clean-reports clean-results clean
 
 demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
@@ -21,6 +21,10 @@ test: $(READY)
 
 test-fast: $(READY)
 	@$(PYTEST) -m "not slow"
+
+# Plants mistakes into the code, one at a time, and says which test notices: about half an hour.
+mutants: $(READY)
+	@$(BIN)/python tests/mutants/run.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from dynmm.evaluation.modality.noise import (
     feature_scores,
     predict_expert,
 )
-from dynmm.evaluation.noise_sweep import sweep, without_modalities
+from dynmm.evaluation.noise_sweep import noisy_results, sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.models.experts.dynamic_build import dynamic_from
 from dynmm.tasks import load_evaluation, load_task
@@ -130,6 +130,18 @@ def test_the_numbers_are_those_of_a_plain_loop(task, model, samples, tmp_path):
             assert set(expected) == {"mean", "share_text", "share_late_fusion"}
             differing += row["mean"] != rows[0]["mean"]
     assert differing > 5  # the noise reaches the numbers
+
+
+def test_noisy_results_are_those_of_their_own_samples(task, model, samples):
+    clean = samples.clean()
+    for run in range(4):
+        results, _ = noisy_results(
+            clean, samples.units("batch"), ("text",), 1.5, run, samples.noisy
+        )
+        expected = plain(task, model, ("text",), 1.5, run)
+        for name, values in expected.items():
+            assert results[name] == pytest.approx(values, rel=1e-5, abs=1e-6)
+    assert not np.allclose(results["outputs"], clean["outputs"])
 
 
 def test_a_missing_modality_is_zero_everywhere(task, model, samples, tmp_path):

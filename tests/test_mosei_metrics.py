@@ -15,9 +15,9 @@ def test_a_zero_counts_as_positive_by_one_rule_and_not_at_all_by_the_other():
 
 
 def test_errors_and_correlations():
-    predicted, true = np.array([[1.0], [-2.0], [0.5]]), np.array([2.0, -1.0, -0.5])
+    predicted, true = np.array([[1.0], [-2.0], [0.5]]), np.array([2.0, -1.0, -2.5])
     scores = sentiment_scores(predicted, true)
-    assert scores["mae"] == pytest.approx(1.0)
+    assert scores["mae"] == pytest.approx((1 + 1 + 3) / 3)
     assert scores["pearson_r"] == pytest.approx(np.corrcoef(predicted.ravel(), true)[0, 1])
     assert scores["corr_binarised"] == pytest.approx(0.5)
 

@@ -4,7 +4,7 @@ import torch
 from dynmm.errors import InputError
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.decoder import LearnedUpsample
-from dynmm.models.segmentation.dynamic_esanet import PATHS
+from dynmm.models.segmentation.dynamic_esanet import PATHS, GlobalGate
 
 SMALL = {
     "encoder": "resnet18",
@@ -73,6 +73,25 @@ def test_random_paths_and_gumbel_draws_follow_their_generator():
     for options in ({"mode": "random"}, {"mode": "soft", "gumbel": True}):
         assert torch.equal(weights(1, **options), weights(1, **options))
         assert not torch.equal(weights(1, **options), weights(2, **options))
+
+
+def test_soft_weights_are_the_gate_s_softmax_at_the_temperature():
+    model = build_segmentation("dynamic", SMALL).eval()
+    rgb, depth = torch.randn(3, 3, 64, 96), torch.randn(3, 1, 64, 96)
+    with torch.no_grad():
+        logits = model.gate_logits(rgb, depth)
+        for temperature in (1.0, 0.05):
+            weights = model(rgb, depth, mode="soft", temperature=temperature)[1]
+            torch.testing.assert_close(weights, torch.softmax(logits / temperature, dim=1))
+
+
+def test_the_gate_looks_at_both_encoders():
+    gate = GlobalGate().eval()
+    rgb, depth, other = (torch.randn(2, 64, 16, 24) for _ in range(3))
+    with torch.no_grad():
+        logits = gate(rgb, depth)
+        assert not torch.allclose(gate(rgb, other), logits)
+        assert not torch.allclose(gate(other, depth), logits)
 
 
 def test_gate_weights_can_be_given_instead_of_a_mode():

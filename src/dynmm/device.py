@@ -1,12 +1,13 @@
 """The device of a job: a GPU of its own where there is one, else the CPU."""
 
 import ctypes
-import fcntl
 import logging
 import os
 import tempfile
 import time
 from pathlib import Path
+
+from dynmm.files import try_lock
 
 log = logging.getLogger("dynmm.device")
 
@@ -50,14 +51,10 @@ def lease(devices, lock_directory=None, poll_seconds=2.0):
     waiting = False
     while True:
         for index in range(devices):
-            file = open(folder / f"{index}.lock", "w")  # noqa: SIM115 (held for the process life)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            _held.append(file)
-            return index
+            file = try_lock(folder / f"{index}.lock")
+            if file is not None:
+                _held.append(file)
+                return index
         if not waiting:
             log.info("all %d GPUs are leased by other jobs: waiting for one", devices)
             waiting = True

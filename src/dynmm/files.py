@@ -1,10 +1,12 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that one process holds at a time."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
+import weakref
 from pathlib import Path
 
 from dynmm.errors import InputError
@@ -53,6 +55,37 @@ def read_json(path, fix="Make it again: delete it and run the same command."):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("not a readable JSON file", file=path, found=error, fix=fix) from error
+
+
+_locks = weakref.WeakSet()
+
+
+def try_lock(path):
+    """Take an exclusive lock on a file, which is made where it is missing.
+
+    The kernel gives the lock back after any kind of end of this process, SIGKILL too. Processes
+    that this one forks, such as those that load batches, do not keep it: they outlive their parent
+    by some seconds.
+
+    Returns:
+        The open file, which holds the lock until it is closed; None if another process holds it.
+    """
+    file = open(path, "w")  # noqa: SIM115 (open for as long as the lock is held)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    _locks.add(file)
+    return file
+
+
+def _close_inherited_locks():
+    for file in list(_locks):
+        file.close()
+
+
+os.register_at_fork(after_in_child=_close_inherited_locks)
 
 
 def sha256(path, block=1 << 20):

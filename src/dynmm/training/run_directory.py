@@ -1,6 +1,5 @@
 """A training run on disk: what it needs to go on after a kill, and what it publishes at its end."""
 
-import fcntl
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from dynmm.errors import InputError
-from dynmm.files import atomic_path, read_json, write_json
+from dynmm.files import atomic_path, read_json, try_lock, write_json
 from dynmm.models.weights import save_weights
 from dynmm.training.loop import fit
 
@@ -43,16 +42,13 @@ class RunDirectory:
     def __init__(self, root, fingerprint, record):
         self.path = Path(root) / fingerprint[:16]
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.path / LOCK, "w")  # noqa: SIM115 (held for the run's life)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
+        self._lock = try_lock(self.path / LOCK)
+        if self._lock is None:
             raise InputError(
                 "another process is training this run",
                 file=self.path,
                 fix="Wait for it, or stop it; it keeps the lock for as long as it lives.",
-            ) from None
+            )
         if not (self.path / RECORD).exists():
             write_json(self.path / RECORD, record)
 

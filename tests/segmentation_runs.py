@@ -1,0 +1,37 @@
+"""Configuration of a small segmentation run, for the tests."""
+
+CONFIG = {
+    "network": {
+        "encoder": "resnet18",
+        "block": "BasicBlock",
+        "channels_decoder": [16, 16, 16],
+        "nr_decoder_blocks": [1, 1, 1],
+        "fusion": "SE-add",
+        "height": 64,
+        "width": 64,
+        "pretrained": "none",
+    },
+    "prepare": {"depth": "refined"},
+    "augmentation": {"rescale": [1.4, 1.6], "hsv": "corrected"},
+    "training": {
+        "model": "dynamic",
+        "gate": "soft",
+        "temperature": [1.0, 0.1],
+        "gumbel": True,
+        "epochs": 3,
+        "batch_size": 2,
+        "learning_rate": 0.01,
+        "weight_decay": 1e-4,
+        "momentum": 0.9,
+        "select_on": "test",
+        "validate_every": 1,
+        "to_beat": None,
+        "anneal_epochs": None,
+        "cost_convention": "paper",
+        "resource_weight": 0.5,
+        "precision": "float32",
+        "channels_last": False,
+        "workers": 0,
+        "pin_memory": False,
+    },
+}
