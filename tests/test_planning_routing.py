@@ -3,11 +3,9 @@
 import shutil
 
 import pytest
-import yaml
 
-from workflow_tree import CONFIG, ROOT, change_config, edit, finished_tree, planned
+from workflow_tree import SETTINGS, change_config, edit, finished_tree, planned
 
-SETTINGS = yaml.safe_load((ROOT / CONFIG).read_text())
 SEEDS = len(SETTINGS["seeds"])
 GATED = ("dynmm_a", "dynmm_b")
 
@@ -49,8 +47,8 @@ def test_a_finished_tree_plans_nothing(finished):
         ("routing.scores.mmimdb", "micro_f1", ONE | TABLE_1),
         ("routing.scores.mosei", "mae", ONE | TABLE_2),
         (
-            "routing.feature_madds_m.mmimdb",
-            {},
+            "routing.feature_madds_m.mmimdb.image",
+            100,
             {("evaluate_routing", ""): 1} | ONE | TABLE_1,
         ),
         ("resources.evaluate_paths.mem_mb", 9000, {}),
