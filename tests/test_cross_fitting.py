@@ -85,6 +85,25 @@ def test_the_program_stores_what_an_expert_says_of_samples_it_was_not_trained_on
         )
 
 
+def test_an_expert_of_a_fold_is_trained_on_the_kept_samples_alone(data, tmp_path, monkeypatch):
+    task, manifest, (split, _), *_ = data
+    config = {"expert": runs.EXPERTS[task.name][0], "training": runs.TRAINING}
+    kept, _ = fold(len(split), FOLDS, 0, seed=3)
+    seen, batches = [], type(task).training_batches
+
+    def keep(self, split, settings, seed, epoch):
+        for batch in batches(self, split, settings, seed, epoch):
+            seen.append(batch["targets"])
+            yield batch
+
+    monkeypatch.setattr(type(task), "training_batches", keep)
+    directory = runs.directory(tmp_path)
+    train_expert("x", task, config, manifest, 3, runs.CPU, directory, kept)
+    found, epochs = torch.cat(seen), runs.TRAINING["epochs"]
+    assert len(found) == epochs * len(kept)
+    assert torch.equal(found.sort(0).values, split.targets[kept].repeat(epochs, 1).sort(0).values)
+
+
 def test_folds_are_put_together_by_sample_and_expert(data, tmp_path):
     _, _, (split, _), *_ = data
     count, paths = len(split), []
