@@ -104,7 +104,8 @@ def adamw(parameters):
     )
 
 
-@pytest.mark.parametrize("kept", [None, torch.tensor([0, 2, 3, 6, 7, 9])])
+# two whole batches: in a small one batch norm leaves gradients of rounding, which Adam enlarges
+@pytest.mark.parametrize("kept", [None, torch.tensor([0, 1, 2, 3, 6, 7, 8, 9])])
 def test_an_expert_s_training_is_that_of_plain_torch(case, tmp_path, kept):
     """On all samples, or on those of a fold."""
     model, history, states = case.expert(1, SEED), [], []
