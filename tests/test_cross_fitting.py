@@ -55,6 +55,7 @@ def test_a_part_of_a_split_holds_its_samples_in_the_order_asked_for(data):
     assert part.ids.tolist() == [split.ids[i] for i in index.tolist()]
 
 
+@pytest.mark.slow
 def test_the_program_stores_what_an_expert_says_of_samples_it_was_not_trained_on(data, tmp_path):
     task, manifest, (split, _), sizes, outputs = data
     settings = runs.EXPERTS[task.name][0]

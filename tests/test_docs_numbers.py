@@ -16,6 +16,7 @@ def numbers():
         yield importlib.import_module("tools.docs_numbers")
 
 
+@pytest.mark.slow  # it counts the paper's networks
 def test_no_document_has_drifted(numbers):
     drifted = []
     for name in numbers.DOCUMENTS:
