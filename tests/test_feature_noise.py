@@ -91,22 +91,26 @@ def score(results):
     )
 
 
-def plain(task, model, modalities, level, run):
+def plain(task, model, modalities, level, run, per="batch"):
     """Draws as in the authors' evaluation, from the global generators, every batch predicted."""
     random.seed(run)
     torch.manual_seed(run)
     torch.empty((), dtype=torch.int64).random_()
     outputs, chosen, index = [], [], []
     for batch in task.evaluation_batches(split_of(task.name), EVALUATION):
-        u, inputs = random.random(), dict(batch["inputs"])
-        for place, modality in enumerate(modalities):
-            if 0.33 * place <= u < 0.33 * (place + 1):
-                x = inputs[modality]
+        inputs = {name: x.clone() for name, x in batch["inputs"].items()}
+        everyone = torch.arange(len(batch["index"]))
+        for rows in everyone.split(1 if per == "sample" else len(everyone)):
+            u = random.random()
+            for place, modality in enumerate(modalities):
+                if not 0.33 * place <= u < 0.33 * (place + 1):
+                    continue
+                x = inputs[modality][rows]
                 valid = torch.ones(x.shape[:-1], dtype=torch.bool)
                 if "lengths" in inputs:
-                    valid = torch.arange(x.shape[1]) < inputs["lengths"].unsqueeze(1)
+                    valid = torch.arange(x.shape[1]) < inputs["lengths"][rows].unsqueeze(1)
                 noise = torch.randn_like(x) * x[valid].abs().mean()
-                inputs[modality] = x + level * noise * valid.unsqueeze(-1)
+                inputs[modality][rows] = x + level * noise * valid.unsqueeze(-1)
         found = model.infer(inputs)
         outputs.append(found.outputs)
         chosen.append(found.chosen)
@@ -132,13 +136,12 @@ def test_the_numbers_are_those_of_a_plain_loop(task, model, samples, tmp_path):
     assert differing > 5  # the noise reaches the numbers
 
 
-def test_noisy_results_are_those_of_their_own_samples(task, model, samples):
+@pytest.mark.parametrize("per", ["batch", "sample"])
+def test_noisy_results_are_those_of_their_own_samples(task, model, samples, per):
     clean = samples.clean()
     for run in range(4):
-        results, _ = noisy_results(
-            clean, samples.units("batch"), ("text",), 1.5, run, samples.noisy
-        )
-        expected = plain(task, model, ("text",), 1.5, run)
+        results, _ = noisy_results(clean, samples.units(per), ("text",), 1.5, run, samples.noisy)
+        expected = plain(task, model, ("text",), 1.5, run, per)
         for name, values in expected.items():
             assert results[name] == pytest.approx(values, rel=1e-5, abs=1e-6)
     assert not np.allclose(results["outputs"], clean["outputs"])
