@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import os
 import pickle
 import signal
@@ -167,6 +168,18 @@ def test_median_frequency_by_hand():
         class_weights(counts, strict=True)
     with pytest.raises(InputError, match="no pixel of"):
         class_weights(ClassCounts(3))
+
+
+def test_other_rules_by_hand():
+    counts = ClassCounts(3)
+    counts.add(np.array([[1, 1, 2, 0]]))
+    counts.add(np.array([[1, 0, 0, 0]]))
+    # shares of the labelled pixels: 3/4 and 1/4
+    logarithmic = [1 / math.log(1.02 + 3 / 4), 1 / math.log(1.02 + 1 / 4), 0]
+    assert class_weights(counts, "logarithmic") == pytest.approx(logarithmic)
+    assert class_weights(counts, "linear") == pytest.approx([3, 1, 0])
+    with pytest.raises(InputError, match="median_frequency or logarithmic or linear"):
+        class_weights(counts, "inverse")
 
 
 # nothing partial
