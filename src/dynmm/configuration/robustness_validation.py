@@ -1,7 +1,7 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
 from dynmm.configuration.grid import grid_points
-from dynmm.configuration.modality_validation import refused
+from dynmm.configuration.modality_validation import refused, words
 from dynmm.configuration.robustness import noise_point
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -20,8 +20,8 @@ def check_robustness(config):
         points = grid_points(config[task])
         point = noise_point(config, task)
         if point not in points:
-            listed = "; ".join(map(_words, points))
-            raise refused(f"{task}.noise.point", _words(point), f"a point of the grid: {listed}")
+            listed = "; ".join(map(words, points))
+            raise refused(f"{task}.noise.point", words(point), f"a point of the grid: {listed}")
 
 
 def _check_segmentation(section):
@@ -40,7 +40,3 @@ def _check_segmentation(section):
 def _check_run(key, name, allowed):
     if name not in allowed:
         raise refused(key, name, f"one of {', '.join(allowed)}")
-
-
-def _words(point):
-    return ", ".join(f"{key} {value}" for key, value in point.items())

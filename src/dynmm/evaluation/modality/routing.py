@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dynmm.budget_records import with_budgets
 from dynmm.errors import InputError
 from dynmm.evaluation.modality.own_experts import TEST_OUTPUTS, VALIDATION_OUTPUTS
 from dynmm.evaluation.routing.linear_router import fit_linear_router
@@ -55,14 +56,15 @@ class StoredResults:
             InputError: predictions that are missing, or of other samples or experts.
         """
         points = {}
-        for folder, record in self.records.items():
-            if record.get("inference") == "hard":
-                key = tuple(record["point"].items()), record.get("family")
-                points.setdefault(key, {})[record["seed"]] = folder
+        for folder, stored in self.records.items():
+            for record in with_budgets(stored):
+                if record.get("inference") == "hard":
+                    key = tuple(record["point"].items()), record.get("family")
+                    points.setdefault(key, {})[record["seed"]] = folder, record
         frozen, own = [], {}
-        for (settings, family), folders in points.items():
+        for (settings, family), found in points.items():
             point = dict(settings)
-            seeds = {seed: self._gate(folder) for seed, folder in sorted(folders.items())}
+            seeds = {seed: self._gate(*one) for seed, one in sorted(found.items())}
             name = family or family_of(point, "dynmm")
             made = GatePoint("dynmm", point, name, {s: (p, g) for s, (p, g, _) in seeds.items()})
             if any(apart for _, _, apart in seeds.values()):
@@ -109,9 +111,9 @@ class StoredResults:
             costs[FROM_RAW] = madds + self._raw(self._modalities(record))
         return {"seed": record["seed"], "scores": scores, "costs": costs}
 
-    def _gate(self, folder):
+    def _gate(self, folder, record):
         """`PathResults`, `GateChoices`, and whether the experts are the point's own, of one run."""
-        record, stored = self.records[folder], self._predictions(folder)
+        stored = self._predictions(folder)
         experts = list(record["expert_shares"])
         apart = TEST_OUTPUTS in stored
         if apart:
@@ -130,7 +132,11 @@ class StoredResults:
             )
         paths = self._paths(outputs, stored["targets"], experts, record["seed"], key)
         paths = replace(paths, costs=self._costs(record, experts))
-        return paths, GateChoices(chosen, stored["gate_logits"]), apart
+        logits = stored["gate_logits"]
+        if "budget" in record:
+            logits = logits - np.array(record["budget"]["offsets"])
+            chosen = logits.argmax(axis=1)
+        return paths, GateChoices(chosen, logits), apart
 
     def _paths(self, outputs, targets, experts, seed, folder):
         """Results of the paths, costs aside; those of frozen experts are made once a seed."""

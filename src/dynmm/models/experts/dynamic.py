@@ -112,12 +112,14 @@ class DynamicExperts(nn.Module):
         return torch.stack([e(rows_for(e, inputs)) for e in self.experts.values()], dim=1)
 
     @torch.no_grad()
-    def infer(self, inputs, mode="hard", temperature=1.0):
+    def infer(self, inputs, mode="hard", temperature=1.0, offsets=None):
         """Predict; with a hard gate, mode "hard", only the chosen expert runs for each sample.
 
         The samples of an expert form a sub-batch of their own (padding is kept as it is in the
         batch), an expert that nobody chose does not run, and the order of the batch is restored.
         With mode "soft" (DynMM-d of table 1) every expert runs, and `temperature` counts.
+        `offsets` (K,) are taken off the logits of a hard gate: they set it to a budget
+        (`inference.budget`).
 
         Returns:
             Inference; the module has to be in evaluation mode.
@@ -127,6 +129,8 @@ class DynamicExperts(nn.Module):
             chosen = result.weights.argmax(dim=1)
             return Inference(result.outputs, result.weights, chosen, result.gate_logits)
         logits = self.gate(inputs)
+        if offsets is not None:
+            logits = logits - offsets
         weights = relax_gate(logits, temperature, "hard")
         chosen = weights.argmax(dim=1)
         counts = torch.bincount(chosen, minlength=len(self.experts)).tolist()
