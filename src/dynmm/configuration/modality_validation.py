@@ -57,8 +57,9 @@ def _check_budgets(section, key):
             raise refused(f"{path}.share", wanted["share"], "nothing beside a budget")
         fitting = [point for point in grid_points(section) if row_fits(point, wanted)]
         if len(fitting) != 1:
-            listed = "; ".join(map(words, fitting or grid_points(section)))
-            raise refused(path, f"{len(fitting)} points", f"settings of exactly one of {listed}")
+            example = words((fitting or grid_points(section))[0])
+            expected = f"settings of exactly one point of the grid, such as {example}"
+            raise refused(path, f"settings of {len(fitting)} points", expected)
     for point in all_points(section):
         if inference_mode(point) == "soft" and (budgets := budgets_of(section, key, point)):
             raise refused(
