@@ -9,8 +9,10 @@ from dynmm.configuration.grid import (
     spelled,
     temperatures,
 )
-from dynmm.configuration.modality import ROWS, budgets_of, row_fits
+from dynmm.configuration.modality import ROWS, budgets_of, has_constant_experts, row_fits
 from dynmm.errors import InputError
+
+REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
 
 def check_modality(section, key):
@@ -39,6 +41,9 @@ def check_modality(section, key):
             temperatures(point["tau"])
         except ValueError:
             raise refused(f"{key}: tau", point["tau"], "above 0, as 1 or 1..0.001") from None
+        if point["mode"] == REGRET and not has_constant_experts(point):
+            expected = "true or cross_fitted with mode regret, which trains no expert"
+            raise refused(f"{key}: freeze of {words(point)}", point["freeze"], expected)
     _check_budgets(section, key)
 
 

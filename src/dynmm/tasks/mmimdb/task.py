@@ -5,8 +5,8 @@ import torch.nn.functional as F
 
 from dynmm.data.mmimdb.batches import FeatureSplit
 from dynmm.metrics.multilabel import f1_scores
-from dynmm.models.experts import mlp_gate  # noqa: F401 (they register experts and gate)
-from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register experts and gate)
+from dynmm.models.experts import mlp_gate, probe_gate  # noqa: F401 (they register experts and gates)
+from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register experts and gates)
 from dynmm.models.madds import count_madds
 
 

@@ -1,13 +1,17 @@
 """Training at the modality level, second stage: the gate, with its experts or over frozen ones."""
 
+from dataclasses import replace
+
 import torch
 
+from dynmm.data.ordering import in_order
 from dynmm.models.experts.dynamic_build import (
     dynamic_from,
     freeze,
     load_expert_weights,
     trained_part,
 )
+from dynmm.models.experts.probe_gate import PROBES
 from dynmm.training.gate_schedule import annealing, temperature_in
 from dynmm.training.modality.experts import ModalityTraining, loop_settings, open_data
 from dynmm.training.modality.stored_outputs import STORED, with_stored
@@ -15,7 +19,8 @@ from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.training.run_directory import run_to_end
 from dynmm.vocabulary import VALIDATION
 
-OBJECTIVE, EXPECTED_LOSS = "objective", "expected_loss"
+OBJECTIVE = "objective"
+EXPECTED_LOSS, REGRET = "expected_loss", "regret"  # modes that no mixture of outputs is made in
 
 
 class DynamicTraining(ModalityTraining):
@@ -25,7 +30,8 @@ class DynamicTraining(ModalityTraining):
     (N, K, C), frozen experts are not run: a step works on the gate alone. In the mode
     "expected_loss" (ours, not the paper's) L_task is sum_i g_i L_i with each expert's own loss and
     soft weights: the loss to expect where an expert is drawn by its weight, and not that of a
-    mixture which inference never computes.
+    mixture which inference never computes. In the mode "regret" (ours too) the loss is a convex
+    bound of that one, see `regret_loss`; frozen experts alone can be trained over so.
 
     Args:
         name, task, train, validation, seed, device: as for `ModalityTraining`.
@@ -33,10 +39,10 @@ class DynamicTraining(ModalityTraining):
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
             `temperature` [first, last], `anneal_epochs` (how long it falls, see `annealing`),
             `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through,
-            expected_loss) and in `inference` (soft, hard), and two keys that choose the best epoch.
-            `select_by`: that
-            of the best "score" of the task, whatever it costs, or of the lowest "objective", the
-            loss itself with its term of lambda. `validation_gate`: "inference" judges what the
+            expected_loss, regret) and in `inference` (soft, hard), and two keys that choose the
+            best epoch. `select_by`: that of the best "score" of the task, whatever it costs, or of
+            the lowest "objective", the loss of the choices with its term of lambda.
+            `validation_gate`: "inference" judges what the
             model will do when it is used, "training" the gate as it trains (the authors).
         madds: multiply-adds of the experts for one sample, in their order.
     """
@@ -52,15 +58,20 @@ class DynamicTraining(ModalityTraining):
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
         settings, targets = self.settings, batch["targets"]
-        expected = settings["mode"] == EXPECTED_LOSS
-        mode = "soft" if expected else settings["mode"]
+        named = settings["mode"]
+        mode = "soft" if named in (EXPECTED_LOSS, REGRET) else named
         result = self._forward(batch, mode, self._temperature(epoch), settings["gumbel"])
-        if expected:
-            task = expected_loss(self.task, result, targets)
-        else:
-            task = self.task.loss(result.outputs, targets)
         resource = self.weight * resource_term(result.weights, self.costs)
-        return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
+        if mode == named:
+            task = self.task.loss(result.outputs, targets)
+        else:
+            losses = expert_losses(self.task, result.expert_outputs, targets)
+            task = (result.weights * losses).sum(1).mean()
+        total = task + resource
+        if named == REGRET:
+            priced = losses + self.weight * torch.as_tensor(self.costs).to(losses)
+            total = regret_loss(result.weights, priced)
+        return {"total": total, "task": task.detach(), "resource": resource.detach()}
 
     @torch.no_grad()
     def score(self, epoch):
@@ -90,6 +101,8 @@ class DynamicTraining(ModalityTraining):
 
     def _forward(self, batch, mode, temperature, gumbel=False):
         inputs = batch["inputs"]
+        if PROBES in batch:
+            inputs = inputs | {PROBES: batch[PROBES]}
         if STORED in batch:
             return self.dynamic.forward_frozen(
                 inputs, batch[STORED], mode, temperature, gumbel=gumbel
@@ -100,16 +113,50 @@ class DynamicTraining(ModalityTraining):
         return temperature_in(epoch, self.settings)
 
 
-def expected_loss(task, result, targets):
-    """Mean over the batch of sum_k g_k L_k.
+def expert_losses(task, outputs, targets):
+    """Each expert's own loss of each sample, (B, K).
 
     Args:
         task: see `dynmm.tasks`.
-        result: `DynamicOutput` with soft weights (B, K) and outputs of the experts (B, K, C).
+        outputs: (B, K, C) of the experts.
         targets: (B, C).
     """
-    losses = [task.sample_losses(outputs, targets) for outputs in result.expert_outputs.unbind(1)]
-    return (result.weights * torch.stack(losses, dim=1)).sum(1).mean()
+    return torch.stack([task.sample_losses(o, targets) for o in outputs.unbind(1)], dim=1)
+
+
+def regret_loss(weights, losses):
+    """Mean over the batch of sum_k (max_j L_j - L_k) * -log g_k.
+
+    Over two experts that is a logistic regression on which of them has the lower loss, each sample
+    weighing as much as they differ: a classification with costs (Zadrozny, Langford and Abe 2003).
+
+    Args:
+        weights: (B, K) soft weights of the gate.
+        losses: (B, K) of the experts, with what they cost; they get no gradient.
+    """
+    losses = losses.detach()
+    saved = losses.max(dim=1, keepdim=True).values - losses
+    smallest = torch.finfo(weights.dtype).tiny
+    return (saved * -weights.clamp(min=smallest).log()).sum(1).mean()
+
+
+def fitted(gate, task, split, settings):
+    """The training split with what the gate itself learns of it in closed form, if it does.
+
+    Args:
+        gate: the module; see `registry.register_gate`.
+        task: see `dynmm.tasks`.
+        split: training split.
+        settings: `batch_size` and what the task reads.
+    """
+    if not hasattr(gate, "fit"):
+        return split
+    parts, indices = [], []
+    for batch in task.evaluation_batches(split, settings):
+        parts.append(gate.read(batch["inputs"]))
+        indices.append(batch["index"])
+    reads = [in_order(values, indices) for values in zip(*parts, strict=True)]
+    return replace(split, stored=split.stored | {PROBES: gate.fit(reads, split.targets)})
 
 
 def train_dynamic(
@@ -144,6 +191,7 @@ def train_dynamic(
                 with_stored(split, paths, len(model.experts))
                 for split, paths in zip(splits, stored, strict=True)
             ]
+        splits[0] = fitted(model.gate, task, splits[0], training)
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
