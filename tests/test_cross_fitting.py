@@ -164,7 +164,7 @@ def test_expected_loss_weighs_each_expert_s_own_loss():
 
 
 def test_regret_over_two_experts_is_a_logistic_regression_weighed_by_the_difference():
-    """Sample 1: both lose 1; sample 2: the cheap expert loses 0.5, the dear one 1.5."""
+    """Sample 1: both lose 1; sample 2: the cheap expert loses 0.5, the dear one 1.5 (root: 1)."""
     logits = [[0.3, 0.9], [-0.4, 0.8]]
     losses, gradient = losses_of("regret", logits)
     assert losses["total"].item() == pytest.approx(math.log1p(math.exp(1.2)) * 1.0 / 2)
@@ -177,7 +177,8 @@ def test_regret_counts_what_the_experts_cost():
     """With lambda 0.4 the dear expert costs 0.4, the cheap one 0.1: sample 1 has a better one."""
     logits = [[0.0, 0.0], [0.0, 0.0]]
     losses, _ = losses_of("regret", logits, weight=0.4)
-    assert losses["total"].item() == pytest.approx(math.log(2) * (0.3 + 1.3) / 2)
+    weights = math.sqrt(0.3) + math.sqrt(1.3)
+    assert losses["total"].item() == pytest.approx(math.log(2) * weights / 2)
     assert losses["task"].item() == pytest.approx((1.0 + 1.0) / 2)
     assert losses["resource"].item() == pytest.approx(0.4 * (1 / 4 + 1) / 2)
 
@@ -185,7 +186,7 @@ def test_regret_counts_what_the_experts_cost():
 def test_regret_over_three_experts():
     weights = torch.tensor([[0.2, 0.3, 0.5]])
     losses = torch.tensor([[1.0, 4.0, 2.0]])
-    expected = 3 * -math.log(0.2) + 2 * -math.log(0.5)
+    expected = math.sqrt(3) * -math.log(0.2) + math.sqrt(2) * -math.log(0.5)
     assert regret_loss(weights, losses).item() == pytest.approx(expected)
 
 

@@ -30,8 +30,9 @@ class DynamicTraining(ModalityTraining):
     (N, K, C), frozen experts are not run: a step works on the gate alone. In the mode
     "expected_loss" (ours, not the paper's) L_task is sum_i g_i L_i with each expert's own loss and
     soft weights: the loss to expect where an expert is drawn by its weight, and not that of a
-    mixture which inference never computes. In the mode "regret" (ours too) the loss is a convex
-    bound of that one, see `regret_loss`; frozen experts alone can be trained over so.
+    mixture which inference never computes. In the mode "regret" (ours too) it is a
+    classification of which expert has the lower loss, see `regret_loss`; the experts get no
+    gradient.
 
     Args:
         name, task, train, validation, seed, device: as for `ModalityTraining`.
@@ -125,10 +126,12 @@ def expert_losses(task, outputs, targets):
 
 
 def regret_loss(weights, losses):
-    """Mean over the batch of sum_k (max_j L_j - L_k) * -log g_k.
+    """Mean over the batch of sum_k sqrt(max_j L_j - L_k) * -log g_k.
 
-    Over two experts that is a logistic regression on which of them has the lower loss, each sample
-    weighing as much as they differ: a classification with costs (Zadrozny, Langford and Abe 2003).
+    Over two experts that is a logistic regression on which of them has the lower loss, where a
+    sample weighs by how much they differ: a classification with costs (Zadrozny, Langford and Abe
+    2003). With the root a few samples of large differences do not outweigh all others; without it
+    the loss is a convex bound of the expected one, and on held-out samples ranked them worse.
 
     Args:
         weights: (B, K) soft weights of the gate.
@@ -137,7 +140,7 @@ def regret_loss(weights, losses):
     losses = losses.detach()
     saved = losses.max(dim=1, keepdim=True).values - losses
     smallest = torch.finfo(weights.dtype).tiny
-    return (saved * -weights.clamp(min=smallest).log()).sum(1).mean()
+    return (saved.sqrt() * -weights.clamp(min=smallest).log()).sum(1).mean()
 
 
 def fitted(gate, task, split, settings):
