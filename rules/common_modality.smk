@@ -64,6 +64,8 @@ def stored_on_validation(wildcards):
 
 def stored_on_train(wildcards):
     """Stored outputs of the training split, of the experts or of their folds, expert by expert."""
+    if not modality.reads_stored_train(config[wildcards.task], point_of(wildcards)):
+        return []
     if wildcards.freeze == CROSS_FITTED:
         folder = "results/{preset}/{task}/experts"
         dynamic = config[wildcards.task]["dynamic"]
@@ -72,7 +74,7 @@ def stored_on_train(wildcards):
             for expert in dynamic["experts"]
             for fold in range(dynamic["folds"])
         ]
-    return expert_files("outputs_train.npy")(wildcards) if wildcards.freeze == "true" else []
+    return expert_files("outputs_train.npy")(wildcards)
 
 
 def point_of(wildcards):

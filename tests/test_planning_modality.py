@@ -96,6 +96,7 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
         ("mmimdb.dynamic.learning_rate", 0.5, POINTS),
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
+        ("mmimdb.dynamic.augmentation.missing", 0.2, POINTS),
         ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | POINTS),
         ("data.mmimdb.content", "posters", EVALUATE_EXPERTS | EVALUATE_POINTS),
         ("resources.train_dynamic.mem_mb", 9000, None),
@@ -125,3 +126,13 @@ def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jo
 def test_an_edited_module_plans_what_its_code_touches(tree, source, jobs):
     edit(tree, source)
     assert planned(tree) == jobs
+
+
+@pytest.mark.parametrize("missing", [0, 0.2])
+def test_a_gate_on_corrupted_samples_needs_no_stored_outputs_of_them(tree, missing):
+    change_config(tree, "mmimdb.dynamic.augmentation.missing", missing)
+    point = "lambda~0/tau~1/mode~straight_through/freeze~true/seed~0"
+    target = f"results/sample/mmimdb/dynamic/{point}/weights.safetensors"
+    found = workflow_tree.snakemake(tree, "--dry-run", "--force", target).stdout
+    assert "outputs_validation.npy" in found
+    assert ("outputs_train.npy" in found) == (not missing)

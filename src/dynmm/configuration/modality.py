@@ -99,6 +99,17 @@ def has_constant_experts(point):
     return freezing(point) in (True, CROSS_FITTED)
 
 
+def augments(training):
+    """Whether a `training` or `dynamic` block has its samples corrupted."""
+    chosen = training["augmentation"]
+    return chosen["noise"] is not None or chosen["missing"] > 0
+
+
+def reads_stored_train(section, point):
+    """Whether a point learns from stored outputs of the training split, and runs no expert."""
+    return has_constant_experts(point) and not augments(section["dynamic"])
+
+
 def added_modules(settings):
     """Python files that experts or gates name, which register classes outside the package."""
     return list(dict.fromkeys(entry["module"] for entry in settings if "module" in entry))

@@ -1,11 +1,15 @@
 """What a schema cannot say of the configuration of MM-IMDB and CMU-MOSEI."""
 
 from dynmm.configuration.grid import grid_points, spelled, temperatures
+from dynmm.configuration.modality import augments
 from dynmm.errors import InputError
+from dynmm.vocabulary import CROSS_FITTED
 
 
 def check_modality(section, key):
     """Refuse experts under the gate that are not configured, and values of the grid given twice.
+
+    Corrupted samples and cross-fitted experts do not go together: what these say is stored.
 
     Args:
         section: the task's section of a configuration that fits the schema.
@@ -30,6 +34,12 @@ def check_modality(section, key):
             temperatures(point["tau"])
         except ValueError:
             raise refused(f"{key}: tau", point["tau"], "above 0, as 1 or 1..0.001") from None
+        if point["freeze"] == CROSS_FITTED and augments(dynamic):
+            raise refused(
+                f"{key}.dynamic.augmentation",
+                "noise or missing modalities",
+                f"none with freeze {CROSS_FITTED}, whose gates learn from stored outputs",
+            )
 
 
 def refused(key, found, expected, fix=None):
