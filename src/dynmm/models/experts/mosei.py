@@ -10,6 +10,7 @@ those of `SequenceTransformer`.
 import torch
 from torch import nn
 
+from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_expert, register_gate
 from dynmm.models.experts.sequence_gru import SequenceGru
@@ -188,6 +189,7 @@ class TransformerGate(nn.Sequential):
 
     The defaults are the gate of the authors' code (affect_dyn.py). The paper's text has one of
     hidden size 512 with 2 heads (section 4.2) and says neither its layers nor its feedforward size.
+    With `availability` the linear layer also reads which modalities are there.
     """
 
     modalities = MOSEI_MODALITIES
@@ -202,6 +204,7 @@ class TransformerGate(nn.Sequential):
         feedforward=2048,
         dropout=0.1,
         readout="last_valid",
+        availability=False,
     ):
         encoder = SequenceTransformer(
             _joint_size(input_sizes),
@@ -212,12 +215,16 @@ class TransformerGate(nn.Sequential):
             dropout=dropout,
             readout=readout,
         )
-        super().__init__(encoder, nn.Linear(width, experts))
+        super().__init__(encoder, nn.Linear(width + availability * len(self.modalities), experts))
+        self.availability = availability
 
     def forward(self, inputs):
         """Gate logits (B, experts)."""
         encoder, linear = self
-        return linear(encoder(_side_by_side(inputs), inputs["lengths"]))
+        read = encoder(_side_by_side(inputs), inputs["lengths"])
+        if self.availability:
+            read = torch.cat([read, availability_mask(inputs, self.modalities)], dim=1)
+        return linear(read)
 
 
 def _joint_size(input_sizes):
