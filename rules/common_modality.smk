@@ -6,7 +6,7 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import grid_points, point_path
-from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MODALITY_TASKS, TASKS
+from dynmm.vocabulary import CROSS_FITTED, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 # a grid point's folder and name, its values spelled as the user typed them
@@ -136,18 +136,18 @@ def given_routing(wildcards, input):
 
 
 def feature_noise_weights(wildcards):
-    """Weights of the expert, or of the swept grid point, that the wildcard `model` names."""
+    """Weights of the expert, or of the swept point, that the wildcard `model` names."""
     folder = f"results/{wildcards.preset}/{wildcards.task}"
-    if wildcards.model == DYNAMIC:
-        point = point_path(robustness.noise_point(config, wildcards.task))
-        return f"{folder}/dynamic/{point}/seed~{wildcards.seed}/weights.safetensors"
+    point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    if point is not None:
+        return f"{folder}/dynamic/{point_path(point)}/seed~{wildcards.seed}/weights.safetensors"
     return f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/weights.safetensors"
 
 
 def feature_noise_experts(wildcards):
-    """Weights of the experts under the gate, for the swept grid point alone."""
-    dynamic = wildcards.model == DYNAMIC
-    return expert_files("weights.safetensors")(wildcards) if dynamic else []
+    """Weights of the experts under the gate, for a swept point alone."""
+    point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    return [] if point is None else expert_files("weights.safetensors")(wildcards)
 
 
 def feature_sweeps(task):

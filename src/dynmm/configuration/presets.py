@@ -13,15 +13,21 @@ import yaml
 from dynmm.errors import InputError
 
 # blocks whose entries a null takes away
-REMOVABLE = (("nyuv2", "runs"), ("mmimdb", "experts"), ("mosei", "experts"))
+REMOVABLE = (
+    ("nyuv2", "runs"),
+    ("mmimdb", "experts"),
+    ("mosei", "experts"),
+    ("mmimdb", "noise", "points"),
+    ("mosei", "noise", "points"),
+)
 
 
 def with_preset(given, folder):
     """The whole configuration: the preset that `given` names, with `given` over it.
 
     Mappings meet key by key; lists and single values replace. A block left empty (null) changes
-    nothing, but an entry of `nyuv2.runs`, `mmimdb.experts` or `mosei.experts` that is null is
-    taken away. `preset` may be a new name where `extends` says which preset to start from.
+    nothing, but a run, an expert or an entry of `noise.points` that is null is taken away. `preset`
+    may be a new name where `extends` says which preset to start from.
 
     Args:
         given: the user's layer, a dict; it is not changed.
