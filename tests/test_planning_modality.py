@@ -11,6 +11,7 @@ from workflow_tree import SETTINGS, change_config, edit, finished_tree
 MOVIES = SETTINGS["mmimdb"]
 SEEDS = len(SETTINGS["seeds"])
 LAMBDAS = Counter(map(str, [*MOVIES["grid"]["lambda"], *(p["lambda"] for p in MOVIES["points"])]))
+HALF = "late_fusion_half"
 UNDER_GATE = MOVIES["dynamic"]["experts"]
 
 pytestmark = pytest.mark.slow
@@ -94,6 +95,7 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
     ("key", "value", "jobs"),
     [
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
+        ("mmimdb.experts.late_fusion_half.width", 0.4, expert_jobs(["train_expert"], [HALF])),
         ("mmimdb.dynamic.learning_rate", 0.5, POINTS),
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
         ("mmimdb.dynamic.augmentation.missing", 0.2, POINTS),
@@ -106,8 +108,8 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
 def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jobs):
     change_config(tree, key, value)
     expected = jobs | REPORTS if jobs else {}
-    if "lrtf" in key:
-        expected |= MADDS | expert_jobs(["evaluate_expert"], ["lrtf"])
+    if ".experts." in key:
+        expected |= MADDS | expert_jobs(["evaluate_expert"], [key.split(".")[2]])
     assert planned(tree) == expected
 
 

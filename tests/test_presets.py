@@ -39,6 +39,7 @@ MAY_BE_ABSENT = {  # keys of the schema that a whole preset need not name
     "nyuv2.runs.*.training.*": "the rest stands in the block that all share",
     "m*.experts.*.training.*": "the rest stands in the block that all share",
     "*.module": "a class of this package",
+    "m*.experts.*.width": "an expert of the width that its options say",
     "mosei.figure5.review": "whichever the data offer",
     "routing.feature_madds_m.*.text": "not known: word vectors are looked up",
     "resources.*.gpu": "a rule that uses none",

@@ -50,7 +50,13 @@ def main(arguments):
         )
     scores = evaluation.scores(result.outputs, split.targets, manifest)
     if EXPERT in config:
-        own = expert_record(result, scores, madds[0], sample_madds[0])
+        expert = config[EXPERT]
+        own = {
+            "model": expert["model"],
+            "width": expert.get("width", 1),
+            **({"family": config["family"]} if "family" in config else {}),
+            **expert_record(result, scores, madds[0], sample_madds[0]),
+        }
     else:
         own = {
             "point": config["point"],

@@ -27,7 +27,11 @@ def stored_outputs(config, task, expert):
 
 def expert_evaluation(config, task, expert):
     """What the evaluation of an expert follows from, beside its weights, data and code."""
-    return {**stored_outputs(config, task, expert), **_described(config, task)}
+    return {
+        **stored_outputs(config, task, expert),
+        **_family(config[task]["experts"], expert),
+        **_described(config, task),
+    }
 
 
 def dynamic_training(config, task, point):
@@ -128,6 +132,19 @@ def _named(section, expert):
 
 def _settings(entry):
     return {key: value for key, value in entry.items() if key != "training"}
+
+
+def _family(experts, name):
+    """The curve of the experts that differ from this one in width alone, if there are any."""
+
+    def network(entry):
+        return {key: value for key, value in _settings(entry).items() if key != "width"}
+
+    own = experts[name]
+    alike = [entry for entry in experts.values() if network(entry) == network(own)]
+    if len({entry.get("width", 1) for entry in alike}) == 1:
+        return {}
+    return {"family": f"{own['model'].replace('_', ' ')} by width"}
 
 
 def _evaluation(section):

@@ -17,11 +17,15 @@ from dynmm.models.experts.sequence_gru import SequenceGru
 from dynmm.models.experts.sequence_transformer import SequenceTransformer
 from dynmm.vocabulary import MOSEI, MOSEI_MODALITIES
 
+# see `dynmm.models.experts.width`
+TRANSFORMER_WIDTHS = {"width": "heads", "hidden": None, "feedforward": None}
+
 
 class UnimodalTransformer(nn.Sequential):
     """A transformer on one modality and a perceptron (affect_uni.py)."""
 
     modalities: tuple
+    width_options = TRANSFORMER_WIDTHS
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class EarlyFusionTransformer(nn.Module):
     """One transformer on the modalities side by side (affect_mm.py, `ef_tran`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = TRANSFORMER_WIDTHS
 
     def __init__(
         self,
@@ -114,6 +119,7 @@ class LateFusionTransformer(nn.Module):
     """A transformer on each modality, their vectors concatenated (`lf_tran`), expert E2."""
 
     modalities = MOSEI_MODALITIES
+    width_options = {"widths": "heads", "hidden": None, "feedforward": None}  # noqa: RUF012
 
     def __init__(
         self,
@@ -152,6 +158,7 @@ class EarlyFusionGru(nn.Module):
     """One GRU on the modalities side by side (`ef_gru`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = dict.fromkeys(("width", "hidden"))
 
     def __init__(self, input_sizes, outputs, width=512, hidden=256, dropout=0.1):
         super().__init__()
@@ -169,6 +176,7 @@ class LateFusionGru(nn.Module):
     """A GRU on each modality, their last states concatenated (`lf_gru`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = dict.fromkeys(("widths", "hidden"))
 
     def __init__(self, input_sizes, outputs, widths=(64, 128, 512), hidden=512, dropout=0.1):
         super().__init__()
