@@ -6,7 +6,7 @@ import itertools
 
 from dynmm.configuration import modality, modality_reports
 from dynmm.configuration.grid import KEYS, all_points, named_gates, point_at, point_path
-from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MODALITY_TASKS, TASKS
+from dynmm.vocabulary import CROSS_FITTED, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
 # a point's folder (`grid.point_path`) and its name in logs
@@ -42,10 +42,13 @@ def dynamic_modules_of(wildcards):
     """Python files outside the package that register the gate or an expert under it."""
     section = config[wildcards.task]
     experts = [section["experts"][name] for name in section["dynamic"]["experts"]]
-    swept = "point" not in wildcards.keys()
-    point = robustness.noise_point(config, wildcards.task) if swept else point_of(wildcards)
-    gate = modality.gate_settings(section, point)
-    return modality.added_modules([*experts, gate])
+    if "point" in wildcards.keys():
+        point = point_of(wildcards)
+    else:
+        point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    return modality.added_modules(
+        [*experts, *([modality.gate_settings(section, point)] if point else [])]
+    )
 
 
 def expert_files(name):
@@ -65,8 +68,10 @@ def stored_on_validation(wildcards):
 
 def stored_on_train(wildcards):
     """Stored outputs of the training split, of the experts or of their folds, expert by expert."""
-    freezing = modality.freezing(point_of(wildcards))
-    if freezing == CROSS_FITTED:
+    point = point_of(wildcards)
+    if not modality.reads_stored_train(config[wildcards.task], point):
+        return []
+    if modality.freezing(point) == CROSS_FITTED:
         folder = "results/{preset}/{task}/experts"
         dynamic = config[wildcards.task]["dynamic"]
         return [
@@ -74,7 +79,7 @@ def stored_on_train(wildcards):
             for expert in dynamic["experts"]
             for fold in range(dynamic["folds"])
         ]
-    return expert_files("outputs_train.npy")(wildcards) if freezing is True else []
+    return expert_files("outputs_train.npy")(wildcards)
 
 
 def point_of(wildcards):
@@ -134,18 +139,18 @@ def given_routing(wildcards, input):
 
 
 def feature_noise_weights(wildcards):
-    """Weights of the expert, or of the swept grid point, that the wildcard `model` names."""
+    """Weights of the expert, or of the swept point, that the wildcard `model` names."""
     folder = f"results/{wildcards.preset}/{wildcards.task}"
-    if wildcards.model == DYNAMIC:
-        point = point_path(robustness.noise_point(config, wildcards.task))
-        return f"{folder}/dynamic/{point}/seed~{wildcards.seed}/weights.safetensors"
+    point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    if point is not None:
+        return f"{folder}/dynamic/{point_path(point)}/seed~{wildcards.seed}/weights.safetensors"
     return f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/weights.safetensors"
 
 
 def feature_noise_experts(wildcards):
-    """Weights of the experts under the gate, for the swept grid point alone."""
-    dynamic = wildcards.model == DYNAMIC
-    return expert_files("weights.safetensors")(wildcards) if dynamic else []
+    """Weights of the experts under the gate, for a swept point alone."""
+    point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    return [] if point is None else expert_files("weights.safetensors")(wildcards)
 
 
 def feature_sweeps(task):

@@ -9,6 +9,7 @@ import mmimdb_files
 from dynmm.data.mmimdb import prepare as mmimdb_prepare
 from dynmm.data.mosei import prepare as mosei_prepare
 from dynmm.data.mosei.raw import FILE
+from dynmm.models.weights import save_weights
 from dynmm.tasks import load_task
 from dynmm.training.run_directory import RunDirectory
 
@@ -40,6 +41,7 @@ TRAINING = {
     "patience": None,
     "clip_norm": 8.0,
     "to_beat": None,
+    "augmentation": {"noise": None, "missing": 0.0},
     "validation_mode": "eval",
     "by_length": True,
 }
@@ -81,3 +83,7 @@ def directory(folder):
 
 def without_time(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+def save(network, path):
+    save_weights(network.state_dict(), path)

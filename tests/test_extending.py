@@ -117,3 +117,10 @@ def test_the_entry_alone_plans_the_new_expert(tmp_path):
     assert set(trained) == {*CONFIG["mmimdb"]["experts"], "linear"}
     assert "reports/table1.csv" in planned
     assert "experts/linear_fusion.py" in planned, "the Python file is an input"
+
+
+def test_the_narrower_network_of_the_page_is_half_of_the_preset_s(page):
+    config = configured(page, "narrow.yaml")
+    whole, half = (config["mmimdb"]["experts"][name] for name in ("lrtf", "lrtf_half"))
+    assert {**half, "width": 1} == {**whole, "width": 1}
+    assert modality.expert_evaluation(config, "mmimdb", "lrtf_half")["family"] == "lrtf by width"

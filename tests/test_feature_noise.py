@@ -183,3 +183,24 @@ def test_noise_never_reaches_the_stored_features(task, samples, tmp_path):
     sweep(directory, "text", ("text",), units, [0, 2.0], 2, samples, score)
     after = samples.split.rows(torch.arange(SAMPLES))["inputs"]
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_missing_modality_is_told_to_the_gate(task, model, tmp_path):
+    seen = []
+    split = split_of(task.name)
+
+    def predict(model, inputs):
+        seen.append(inputs)
+        found = model.infer(inputs)
+        return found.outputs, found.chosen
+
+    samples = NoisyFeatures(lambda: model, predict, task, split, EVALUATION, CPU)
+    samples.missing(("text",))
+    there = [name != "text" for name in SIZES[task.name]]
+    assert all(
+        inputs["available"].tolist() == [there] * len(inputs["available"]) for inputs in seen
+    )
+    assert sum(len(inputs["available"]) for inputs in seen) == SAMPLES
+    seen.clear()
+    samples.clean()
+    assert not any("available" in inputs for inputs in seen)

@@ -36,7 +36,9 @@ def changed(path, value):
         ("nyuv2.predicted_frames.frames", [0], "predicted_frames.frames.0; found: 0"),
         ("mmimdb.noise.settings", ["audio"], "one of image, text, both"),
         ("mosei.noise.score", "micro_f1", "mosei.noise.score"),
-        ("mosei.noise.point.lambda", 0.123, "mosei.noise.point; found: lambda 0.123"),
+        ("mosei.noise.points.dynmm.lambda", 0.123, "mosei.noise.points.dynmm; found: lambda 0.123"),
+        ("mosei.noise.points.text", SETTINGS["mosei"]["noise"]["points"]["dynmm"], "another name"),
+        ("mmimdb.noise.points", {}, "mmimdb.noise.points"),
     ],
 )
 def test_bad_settings_of_the_noise_are_refused(path, value, words):
@@ -57,3 +59,16 @@ def test_jobs_are_models_seeds_and_settings():
     jobs = robustness.noise_jobs(changed("nyuv2.noise.settings", ["depth"]))
     models = SETTINGS["nyuv2"]["noise"]["models"]
     assert sorted(jobs) == sorted((m, s, "depth") for m in models for s in SETTINGS["seeds"])
+
+
+def test_a_second_dynamic_model_is_swept_under_its_name_and_drawn_by_its_title():
+    entry = {"title": "cheap", "lambda": 0.15, "tau": 1, "mode": "straight_through", "freeze": True}
+    config = changed("mmimdb.noise.points.cheap", entry)
+    validate(config, SCHEMA)
+    assert robustness.feature_models(config, "mmimdb") == ["text", "late_fusion", "dynmm", "cheap"]
+    point = robustness.noise_point(config, "mmimdb", "cheap")
+    assert (point["lambda"], point["freeze"]) == ("0.15", "true")
+    assert robustness.noise_point(config, "mmimdb", "text") is None
+    drawn = robustness.feature_figure(config, "mmimdb")
+    assert drawn["dynamic"]["cheap"] == {"title": "cheap", "point": point}
+    assert list(drawn["dynamic"]) == ["dynmm", "cheap"]

@@ -12,6 +12,7 @@ MOVIES = SETTINGS["mmimdb"]
 SEEDS = len(SETTINGS["seeds"])
 LAMBDAS = Counter(map(str, [*MOVIES["grid"]["lambda"], *(p["lambda"] for p in MOVIES["points"])]))
 GATES = Counter(list(MOVIES["gates"]))
+HALF = "late_fusion_half"
 UNDER_GATE = MOVIES["dynamic"]["experts"]
 
 pytestmark = pytest.mark.slow
@@ -124,8 +125,10 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
     ("key", "value", "jobs"),
     [
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
+        ("mmimdb.experts.late_fusion_half.width", 0.4, expert_jobs(["train_expert"], [HALF])),
         ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS)),  # the gate has its own
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
+        ("mmimdb.dynamic.augmentation.missing", 0.2, both(LAMBDAS)),
         ("mmimdb.gates.cross_fitted.dynamic.weight_decay", 0.7, both(GATES)),
         ("mmimdb.gates.cross_fitted.title", "X", point_jobs(["evaluate_dynamic"], GATES)),
         ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | FOLDS | POINTS),
@@ -137,8 +140,8 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
 def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jobs):
     change_config(tree, key, value)
     expected = jobs | REPORTS if jobs else {}
-    if "lrtf" in key:
-        expected |= MADDS | expert_jobs(["evaluate_expert"], ["lrtf"])
+    if ".experts." in key:
+        expected |= MADDS | expert_jobs(["evaluate_expert"], [key.split(".")[2]])
     assert planned(tree) == expected
 
 
@@ -157,3 +160,13 @@ def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jo
 def test_an_edited_module_plans_what_its_code_touches(tree, source, jobs):
     edit(tree, source)
     assert planned(tree) == jobs
+
+
+@pytest.mark.parametrize("missing", [0, 0.2])
+def test_a_gate_on_corrupted_samples_needs_no_stored_outputs_of_them(tree, missing):
+    change_config(tree, "mmimdb.dynamic.augmentation.missing", missing)
+    point = "lambda~0/tau~1/mode~straight_through/freeze~true/seed~0"
+    target = f"results/sample/mmimdb/dynamic/{point}/weights.safetensors"
+    found = workflow_tree.snakemake(tree, "--dry-run", "--force", target).stdout
+    assert "outputs_validation.npy" in found
+    assert ("outputs_train.npy" in found) == (not missing)

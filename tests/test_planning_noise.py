@@ -20,6 +20,12 @@ FRAMES = {("predict_frames", ""): 1} | FIGURE7
 # three models a task, and a figure
 FEATURES = {("evaluate_feature_noise", ""): 3 * SEEDS, ("plot_robustness", ""): 1} | AREAS
 
+# a second point: its training, which the targets here did not need, and its sweeps
+LAST = SETTINGS["mosei"]["grid"]["lambda"][-1]
+CHEAP = SETTINGS["mosei"]["noise"]["points"]["dynmm"] | {"title": "cheap", "lambda": LAST}
+OWN = {("train_dynamic", str(LAST)): SEEDS, ("evaluate_feature_noise", ""): SEEDS}
+SECOND = FEATURES | OWN
+
 BOTH_TASKS = {job: 2 * count for job, count in FEATURES.items()} | AREAS
 
 
@@ -57,6 +63,8 @@ def test_a_finished_tree_plans_nothing(finished):
         ("data.nyuv2.content", "other rooms", {("plot_figure6", ""): 1} | FIGURE7),
         ("mmimdb.noise.levels", [0, 3], FEATURES),
         ("mosei.noise.settings", ["all"], FEATURES),
+        ("mosei.noise.points.cheap", CHEAP, SECOND),
+        ("mosei.noise.points.dynmm.title", "ours", {("plot_robustness", ""): 1}),
         ("mosei.noise.score", "mae", {("plot_robustness", ""): 1} | AREAS),
         ("nyuv2.evaluation.batch_size", 3, {}),
         ("resources.evaluate_noise.mem_mb", 9000, {}),

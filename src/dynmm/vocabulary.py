@@ -14,4 +14,6 @@ MADDS_CONVENTIONS = ("complete", "per_module")  # of counting multiply-adds, see
 # `freeze` of a grid point beside true and false: see `DynamicExperts`, `stored_outputs`
 FREEZE_AUTHORS, CROSS_FITTED = "authors", "cross_fitted"
 
+AVAILABLE = "available"  # among the inputs: (B, M) bool, false where a sample lacks a modality
+
 NOISE, ZERO = "noise", "zero"  # `input` of a row of the noise sweeps: what was done to it

@@ -106,6 +106,7 @@ class _Case:
         settings = {
             "learning_rate": arguments["learning_rate"],
             "weight_decay": arguments["weight_decay"],
+            "augmentation": {"noise": None, "missing": 0.0},
             "validation_mode": "train" if self.unimodal else "eval",
         }
         batches = [self._batch(rule) for rule in self.record["batches"]]
@@ -199,6 +200,8 @@ class _Case:
 
 class _Split:
     """Batches that stand for a split."""
+
+    input_sizes = ()  # no modality is corrupted
 
     def __init__(self, batches):
         self.parts, start = [], 0

@@ -86,7 +86,7 @@ def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
     parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
-    parser.add_argument("--model", required=True, help="name of the expert, or dynmm")
+    parser.add_argument("--model", required=True, help="its name in the file")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument("--weights", type=Path, required=True, help="of the model")
     parser.add_argument(

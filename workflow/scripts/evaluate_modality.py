@@ -57,7 +57,12 @@ def main(arguments):
     more = {}
     if EXPERT in config:
         result = run_expert(model, task, split, settings, device)
-        own = expert_record(result, scores(result), madds[0], sample_madds[0])
+        own = {
+            "model": config[EXPERT]["model"],
+            "width": config[EXPERT].get("width", 1),
+            **({"family": config["family"]} if "family" in config else {}),
+            **expert_record(result, scores(result), madds[0], sample_madds[0]),
+        }
     else:
         way = config["inference"], config["temperature"]
         result = run_dynamic(model, task, split, settings, device, *way)

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from dynmm import program
-from dynmm.configuration.grid import KEYS
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import describe
 from dynmm.reporting.noise_curves import MISSING_MARK, Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
-from dynmm.vocabulary import DYNAMIC
 
 TITLES = {"both": "either", "all": "any"}  # never more than one at a time
 
@@ -17,7 +15,7 @@ TITLES = {"both": "either", "all": "any"}  # never more than one at a time
 def main(arguments):
     """Draw the sweeps of the models and settings in the config slice."""
     config, frame = arguments.config, read_sweeps(arguments.sweeps)
-    *experts, _ = config["models"]
+    experts, dynamic = config["experts"], config["dynamic"]
     score = headings.score(config["score"])
     names = {
         name: f"{headings.expert_title(name)} (E{place})"
@@ -29,10 +27,10 @@ def main(arguments):
             Panel(config["score"], score.heading.replace(" (", "\n("), score.scale),
             Panel(f"share_{experts[-1]}", f"share of\nE{len(experts)} (%)", 100, limits=(0, 100)),
         ],
-        models=names | {DYNAMIC: "DynMM"},
+        models=names | {name: entry["title"] for name, entry in dynamic.items()},
         settings={name: f"on {TITLES.get(name, name)}" for name in config["settings"]},
         notes=[
-            f"DynMM: {describe({key: config['point'][key] for key in KEYS})}",
+            *(f"{entry['title']}: {describe(entry['point'])}" for entry in dynamic.values()),
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
             f"data: {config['content']}; preset: {config['preset']}",

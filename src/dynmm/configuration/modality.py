@@ -28,7 +28,11 @@ def stored_outputs(config, task, expert):
 
 def expert_evaluation(config, task, expert):
     """What the evaluation of an expert follows from, beside its weights, data and code."""
-    return {**stored_outputs(config, task, expert), **_described(config, task)}
+    return {
+        **stored_outputs(config, task, expert),
+        **_family(config[task]["experts"], expert),
+        **_described(config, task),
+    }
 
 
 def dynamic_training(config, task, point):
@@ -121,6 +125,17 @@ def has_constant_experts(point):
     return freezing(point) in (True, CROSS_FITTED)
 
 
+def augments(training):
+    """Whether a `training` or `dynamic` block has its samples corrupted."""
+    chosen = training["augmentation"]
+    return chosen["noise"] is not None or chosen["missing"] > 0
+
+
+def reads_stored_train(section, point):
+    """Whether a point learns from stored outputs of the training split, and runs no expert."""
+    return has_constant_experts(point) and not augments(_dynamic(section, point))
+
+
 def added_modules(settings):
     """Python files that experts or gates name, which register classes outside the package."""
     return list(dict.fromkeys(entry["module"] for entry in settings if "module" in entry))
@@ -150,6 +165,19 @@ def _named(section, expert):
 
 def _settings(entry):
     return {key: value for key, value in entry.items() if key != "training"}
+
+
+def _family(experts, name):
+    """The curve of the experts that differ from this one in width alone, if there are any."""
+
+    def network(entry):
+        return {key: value for key, value in _settings(entry).items() if key != "width"}
+
+    own = experts[name]
+    alike = [entry for entry in experts.values() if network(entry) == network(own)]
+    if len({entry.get("width", 1) for entry in alike}) == 1:
+        return {}
+    return {"family": f"{own['model'].replace('_', ' ')} by width"}
 
 
 def _evaluation(section):

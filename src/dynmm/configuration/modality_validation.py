@@ -9,14 +9,23 @@ from dynmm.configuration.grid import (
     spelled,
     temperatures,
 )
-from dynmm.configuration.modality import ROWS, budgets_of, has_constant_experts, row_fits
+from dynmm.configuration.modality import (
+    ROWS,
+    budgets_of,
+    has_constant_experts,
+    reads_stored_train,
+    row_fits,
+)
 from dynmm.errors import InputError
+from dynmm.vocabulary import CROSS_FITTED
 
 REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
 
 def check_modality(section, key):
     """Refuse experts under the gate that are not configured, and values of the grid given twice.
+
+    Corrupted samples and cross-fitted experts do not go together: what these say is stored.
 
     Args:
         section: the task's section of a configuration that fits the schema.
@@ -44,6 +53,12 @@ def check_modality(section, key):
         if point["mode"] == REGRET and not has_constant_experts(point):
             expected = "true or cross_fitted with mode regret, which trains no expert"
             raise refused(f"{key}: freeze of {words(point)}", point["freeze"], expected)
+        if point["freeze"] == CROSS_FITTED and not reads_stored_train(section, point):
+            raise refused(
+                f"{key}: augmentation of {words(point)}",
+                "noise or missing modalities",
+                f"none with freeze {CROSS_FITTED}, whose gates learn from stored outputs",
+            )
     _check_budgets(section, key)
 
 

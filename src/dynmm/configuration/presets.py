@@ -17,6 +17,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 REMOVABLE = (
     ("nyuv2", "runs"),
     *((task, block) for task in MODALITY_TASKS for block in ("experts", "gates")),
+    *((task, "noise", "points") for task in MODALITY_TASKS),
 )
 
 
@@ -24,8 +25,8 @@ def with_preset(given, folder):
     """The whole configuration: the preset that `given` names, with `given` over it.
 
     Mappings meet key by key; lists and single values replace. A block left empty (null) changes
-    nothing, but an entry of `runs`, `experts` or `gates` that is null is taken away. `preset` may
-    be a new name where `extends` says which preset to start from.
+    nothing, but an entry of `runs`, `experts`, `gates` or `noise.points` that is null is taken
+    away. `preset` may be a new name where `extends` says which preset to start from.
 
     Args:
         given: the user's layer, a dict; it is not changed.

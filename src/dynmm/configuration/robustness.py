@@ -1,10 +1,10 @@
 """Slices of the configuration for the noise sweeps and their figures."""
 
 from dynmm.configuration import modality
-from dynmm.configuration.grid import KEYS, spelled
+from dynmm.configuration.grid import GATE, grid_points, named_gates, spelled
 from dynmm.configuration.runs import run_seeds
 from dynmm.configuration.segmentation import madds
-from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
+from dynmm.vocabulary import MODALITY_TASKS
 
 SHARED = ("levels", "runs", "per", "batch_size")
 DYNAMIC_KEYS = ("experts", "gate", "evaluation", "freeze", "inference", "temperature")
@@ -74,21 +74,36 @@ def figure7(config):
     }
 
 
-def noise_point(config, task):
-    """The grid point whose model is swept, spelled as paths spell it."""
-    point = config[task]["noise"]["point"]
-    return {key: spelled(point[key]) for key in KEYS}
+def noise_point(config, task, model):
+    """The point that an entry of `noise.points` stands for, spelled as paths spell it.
+
+    It is the one with the settings that the entry names, or with its `gate`.
+
+    Args:
+        config, task: the whole configuration, and the task's name.
+        model: name of a swept model.
+
+    Returns:
+        dict of texts; None for an expert, and for settings that no point has.
+    """
+    entry = config[task]["noise"]["points"].get(model)
+    if entry is None:
+        return None
+    wanted = {key: spelled(value) for key, value in entry.items() if key != "title"}
+    points = named_gates(config[task]) if GATE in wanted else grid_points(config[task])
+    return next((point for point in points if wanted.items() <= point.items()), None)
 
 
 def feature_models(config, task):
-    """Names of the models that are swept: the experts under the gate, then the dynamic model."""
-    return [*config[task]["dynamic"]["experts"], DYNAMIC]
+    """Names of the models that are swept: the experts under the gate, then dynamic models."""
+    return [*config[task]["dynamic"]["experts"], *config[task]["noise"]["points"]]
 
 
 def feature_noise(config, task, model):
-    """What the noise sweep of an expert, or of `DYNAMIC`, follows from, as `noise`."""
-    if model == DYNAMIC:
-        whole = modality.dynamic_evaluation(config, task, noise_point(config, task))
+    """What the noise sweep of an expert, or of a dynamic model, follows from, as `noise`."""
+    point = noise_point(config, task, model)
+    if point is not None:
+        whole = modality.dynamic_evaluation(config, task, point)
         networks = {key: whole[key] for key in DYNAMIC_KEYS}
     else:
         networks = modality.stored_outputs(config, task, model)
@@ -105,8 +120,11 @@ def feature_figure(config, task):
     return {
         "preset": config["preset"],
         "content": config["data"][task]["content"],
-        "models": feature_models(config, task),
-        "point": noise_point(config, task),
+        "experts": config[task]["dynamic"]["experts"],
+        "dynamic": {
+            model: {"title": entry["title"], "point": noise_point(config, task, model)}
+            for model, entry in chosen["points"].items()
+        },
         **{key: chosen[key] for key in ("settings", "score", "per")},
     }
 

@@ -1,6 +1,6 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
-from dynmm.configuration.grid import grid_points
+from dynmm.configuration.grid import all_points, spelled
 from dynmm.configuration.modality_validation import refused, words
 from dynmm.configuration.robustness import noise_point
 from dynmm.vocabulary import MODALITY_TASKS
@@ -8,6 +8,8 @@ from dynmm.vocabulary import MODALITY_TASKS
 
 def check_robustness(config):
     """Refuse models of the sweeps and of figure 7 that are no runs, or whose paths are random.
+
+    Dynamic models of the modality level have to be points of the grid, under names of their own.
 
     Args:
         config: a configuration that fits the schema.
@@ -17,11 +19,19 @@ def check_robustness(config):
     """
     _check_segmentation(config["nyuv2"])
     for task in MODALITY_TASKS:
-        points = grid_points(config[task])
-        point = noise_point(config, task)
-        if point not in points:
-            listed = "; ".join(map(words, points))
-            raise refused(f"{task}.noise.point", words(point), f"a point of the grid: {listed}")
+        _check_points(config, task)
+
+
+def _check_points(config, task):
+    experts = config[task]["dynamic"]["experts"]
+    for model, entry in config[task]["noise"]["points"].items():
+        key = f"{task}.noise.points.{model}"
+        if model in experts:
+            raise refused(key, model, f"another name: the experts {', '.join(experts)} are swept")
+        if noise_point(config, task, model) is None:
+            listed = "; ".join(map(words, all_points(config[task])))
+            wanted = {name: spelled(value) for name, value in entry.items() if name != "title"}
+            raise refused(key, words(wanted), f"a point of the grid or a gate: {listed}")
 
 
 def _check_segmentation(section):

@@ -4,6 +4,8 @@ import random
 
 import torch
 
+from dynmm.data.noise import with_noise
+
 SHARE = 0.33  # of the batches, for each modality that a setting names
 PER = ("batch", "sample")
 
@@ -27,7 +29,7 @@ def noisy_modalities(modalities, run, units):
 
 
 class GaussianNoise:
-    """The stream of Gaussian noise of one run: x + level * mean(|x|) * N(0, 1).
+    """The stream of Gaussian noise of one run, see `with_noise`.
 
     Drawn on the CPU, so that every device sees the same; the authors' code draws on the device.
 
@@ -46,14 +48,10 @@ class GaussianNoise:
         Args:
             x: (B, ...) float32, normalised; not changed.
             level: standard deviation of the noise in units of the mean magnitude of x.
-            valid: (B, T) bool, the time steps of a padded (B, T, D) sequence that count: padding
-                stays as it is and has no part in the mean. All of x where None.
+            valid: (B, T) bool, the time steps of a padded sequence that count.
         """
-        noise = torch.randn(x.shape, generator=self._normal).to(x.device)
-        if valid is None:
-            return x + level * x.abs().mean() * noise
-        magnitude = x[valid].abs().mean()
-        return x + level * magnitude * noise * valid.unsqueeze(-1)
+        normal = torch.randn(x.shape, generator=self._normal).to(x.device)
+        return with_noise(x, level, normal, valid)
 
 
 def split_units(sizes, per):

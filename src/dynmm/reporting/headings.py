@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 MEGA, GIGA = 1e-6, 1e-9  # factors from stored multiply-adds
 
 
@@ -49,9 +50,14 @@ def score(name):
     return SCORES.get(name, Score(name, 1, 3))
 
 
-def expert_title(name):
-    """The printed name of an expert; one that a user added is printed as the user named it."""
-    return EXPERTS.get(name, name)
+def expert_title(name, model=None, width=1):
+    """The printed name of an expert; one that a user added is printed as the user named it.
+
+    One that is narrower or wider than its options say goes by its registered model and the factor.
+    """
+    if width == 1:
+        return EXPERTS.get(name, name)
+    return f"{EXPERTS.get(model, model)}, width {TIMES} {width:g}"
 
 
 def run_title(name):

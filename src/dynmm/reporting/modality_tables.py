@@ -76,7 +76,10 @@ def build_modality_table(name, paper, records, config, routing=None):
     rows = [_expert_row(row, experts.get(row["key"], [])) for row in static]
     for expert, members in experts.items():
         if expert not in published:
-            title = {"key": expert, "method": headings.expert_title(expert)}
+            method = headings.expert_title(
+                expert, members[0].get("model"), members[0].get("width", 1)
+            )
+            title = {"key": expert, "method": method}
             rows.append(_expert_row(title, members))
     dynamic = [row for row in block["rows"] if _is_dynamic(row)]
     rows += [_dynamic_row(row, points, wanted.get(row["key"])) for row in dynamic]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
+from dynmm.reporting.headings import TIMES
+
 SIGNIFICANT, MARK = 0.05, "*"  # p below which a value is marked
 LABELS = ("Method", "Modality")
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
@@ -23,6 +25,7 @@ TEX_MARKS = str.maketrans(
         "^": r"\textasciicircum{}",
         MINUS: "$-$",
         PLUS_MINUS: r"$\pm$",
+        TIMES: r"$\times$",
         "λ": r"$\lambda$",
         "τ": r"$\tau$",
     }

@@ -157,7 +157,9 @@ def static_title(entry):
     if entry["run"] == DYNAMIC:
         return f"soft gates, {_named(entry['point'], [VARIED])}"
     title = headings.run_title(entry["run"])
-    return headings.expert_title(entry["run"]) if title == entry["run"] else title
+    if title != entry["run"]:
+        return title
+    return headings.expert_title(entry["run"], entry.get("model"), entry.get("width", 1))
 
 
 def costs_unit(study):

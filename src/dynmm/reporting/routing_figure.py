@@ -96,8 +96,12 @@ def _draw_group(axis, study, group):
         x, y = factor * np.array(curve["costs"]), score.scale * np.array(curve["scores"])
         axis.plot(x, y, label=label, zorder=2, **look)
     _draw_fixed(axis, study, group, factor, score)
-    marks = [_static_mark(e, study["score"], factor, score) for e in static_networks(study)]
-    marks = [mark for mark in marks if mark]
+    apart = static_networks(study)
+    marks = [
+        mark | {"shown": entry not in apart}  # as a fixed path, already
+        for entry in study["static"]
+        if (mark := _static_mark(entry, study["score"], factor, score))
+    ]
     notes = _draw_static(axis, marks, *_limits(*axis.get_ylim(), marks), score)
     _label_points(axis, group, factor, score)
     axis.set_ylabel(score.heading)
@@ -176,27 +180,33 @@ def _label_points(axis, group, factor, score):
 
 
 def _draw_static(axis, marks, low, high, score):
-    """Networks without a gate, hollow; those far off lie at the edge. Returns that in words."""
+    """Networks without a gate, hollow; those far off lie at the edge. Returns that in words.
+
+    Those of one family share a mark and a line, which goes through fixed paths of the family too.
+    """
     families, far = {}, []
-    for index, mark in enumerate(marks):
-        look = style.reference(index + 2)  # after the marks of E1 and E2
-        inside = low <= mark["y"] <= high
+    for mark in marks:
+        if mark["family"] and low <= mark["y"] <= high:
+            families.setdefault(mark["family"], []).append(mark)
+    joined = [members for members in families.values() if len(members) > 1]
+    alone = [m for m in marks if not m["shown"] and not any(m in members for members in joined)]
+    for index, mark in enumerate(alone):
         axis.plot(
             mark["x"],
             np.clip(mark["y"], low, high),
             label=mark["title"],
             zorder=3,
             clip_on=False,
-            **look,
+            **style.reference(index + 2),  # after the marks of E1 and E2
         )
-        if not inside:
+        if not low <= mark["y"] <= high:
             far.append(f"{mark['title']} {mark['y']:.{score.decimals}f}")
-        if mark["family"] and inside:
-            families.setdefault(mark["family"], []).append((mark["x"], mark["y"]))
-    for family, places in families.items():
-        if len(places) > 1:
-            look = {"color": style.REFERENCE_COLOUR, "linewidth": 0.8, "linestyle": (0, (4, 2))}
-            axis.plot(*zip(*sorted(places), strict=True), label=family, zorder=2, **look)
+    for index, members in enumerate(joined, start=len(alone) + 2):
+        members.sort(key=lambda mark: mark["x"])
+        marked = [place for place, mark in enumerate(members) if not mark["shown"]]
+        x, y = ([mark[axis_name] for mark in members] for axis_name in "xy")
+        look = style.reference(index) | style.REFERENCE_LINE
+        axis.plot(x, y, label=members[0]["family"], zorder=2, markevery=marked, **look)
     axis.set_ylim(low, high)
     return [f"at the edge of {score.heading}, off its scale: {', '.join(far)}"] if far else []
 

@@ -25,6 +25,7 @@ LINES = ["-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 REFERENCE_MARKERS = [">", "<", "p", "h", "d", "8", "H", "4"]  # none of a series
 REFERENCE_COLOUR = "#4D4D4D"
+REFERENCE_LINE = {"linewidth": 0.8, "linestyle": (0, (4, 2))}  # joins references of one kind
 LEGEND_LINE = 0.15  # inches
 
 SETTINGS = {

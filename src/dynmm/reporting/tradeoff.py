@@ -15,7 +15,7 @@ PANEL_HEIGHT, FOOT_HEIGHT = 1.75, 0.3  # inches; legends come on top
 
 
 class Mark(NamedTuple):
-    """One expert, or one sweep of grid points: means and deviations over seeds, and their look.
+    """One expert, or a curve of experts or grid points: means and deviations over seeds, and look.
 
     x, dx: millions of multiply-adds; y, dy: the score in the unit of its axis; equally long arrays.
     """
@@ -73,12 +73,20 @@ def _draw_score(axes, experts, points, name):
         for index, family in enumerate(sweeps(points))
     ]
     gated = points[0].experts
+    curves = static_curves(experts)
+    joined = {expert for members in curves.values() for expert in members}
     marks = {}
     for index, (expert, records) in enumerate(experts.items()):
-        title = headings.expert_title(expert)
+        if expert in joined and expert not in gated:
+            continue
+        title = headings.expert_title(expert, records[0].get("model"), records[0].get("width", 1))
         look = style.reference(index, filled=expert in gated)
         title += f" (E{gated.index(expert) + 1})" if expert in gated else ""
         marks[expert] = _mark(title, [records], name, look)
+    for index, (title, members) in enumerate(curves.items(), start=len(experts)):
+        own = [place for place, expert in enumerate(members) if expert not in gated]
+        look = style.reference(index) | style.REFERENCE_LINE | {"markevery": own}
+        marks[title] = _mark(title, [experts[expert] for expert in members], name, look)
     low, high = _limits([*lines, *(marks[e] for e in gated if e in marks)], marks.values())
     for mark in [*lines, *marks.values()]:
         axes.errorbar(
@@ -94,8 +102,30 @@ def _draw_score(axes, experts, points, name):
     heading = headings.score(name).heading
     axes.set_ylim(low, high)
     axes.set_ylabel(heading)
-    far = [f"{mark.label} {mark.y[0]:.1f}" for mark in marks.values() if not low <= mark.y <= high]
+    far = [
+        f"{mark.label} {y:.1f}" for mark in marks.values() for y in mark.y if not low <= y <= high
+    ]
     return [f"at the edge of {heading}, off its scale: {', '.join(far)}"] if far else []
+
+
+def static_curves(experts):
+    """Experts that are points of one curve, by their `family` in metrics.json.
+
+    Args:
+        experts: expert -> its records.
+
+    Returns:
+        family -> two or more experts, the cheapest first.
+    """
+    curves = {}
+    for expert, records in experts.items():
+        if "family" in records[0]:
+            curves.setdefault(records[0]["family"], []).append(expert)
+    return {
+        family: sorted(members, key=lambda expert: number(experts[expert][0], MADDS))
+        for family, members in curves.items()
+        if len(members) > 1
+    }
 
 
 def _limits(focus, marks):
@@ -106,7 +136,7 @@ def _limits(focus, marks):
     low = min((mark.y - mark.dy).min() for mark in focus)
     high = max((mark.y + mark.dy).max() for mark in focus)
     span = max(high - low, 1e-3 * abs(high), 1e-9)
-    near = [mark for mark in marks if low - span <= mark.y[0] <= high + span]
+    near = [m for m in marks if low - span <= m.y.min() and m.y.max() <= high + span]
     low = min([low, *((mark.y - mark.dy).min() for mark in near)])
     high = max([high, *((mark.y + mark.dy).max() for mark in near)])
     margin = 0.08 * max(high - low, span)

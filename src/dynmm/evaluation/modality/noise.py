@@ -11,6 +11,7 @@ import torch
 
 from dynmm.evaluation.noise import PER
 from dynmm.models.experts.inputs import rows_for
+from dynmm.vocabulary import AVAILABLE
 
 NO_CHOICE = -1  # of an expert alone
 
@@ -66,16 +67,18 @@ class NoisyFeatures:
         return {name: array[order] for name, array in found.items()}
 
     def missing(self, modalities):
-        """The same as `clean` with these modalities set to zero in every sample."""
-        return self._in_order(
-            [
-                self._run(
-                    batch,
-                    batch["inputs"] | {m: torch.zeros_like(batch["inputs"][m]) for m in modalities},
-                )
-                for batch in self._batches()
-            ]
-        )
+        """The same as `clean` with these modalities set to zero in every sample.
+
+        Their inputs say so too (`available`), for gates that read it.
+        """
+        names = self.split.input_sizes
+        there = torch.tensor([[name not in modalities for name in names]])
+        parts = []
+        for batch in self._batches():
+            lost = {name: torch.zeros_like(batch["inputs"][name]) for name in modalities}
+            mask = {AVAILABLE: there.expand(len(batch["index"]), -1)}
+            parts.append(self._run(batch, batch["inputs"] | lost | mask))
+        return self._in_order(parts)
 
     def _batches(self):
         return self.task.evaluation_batches(self.split, self.settings)

@@ -83,8 +83,9 @@ class StoredResults:
         """Everything beside the hard gates: experts, and gates that stay soft and run them all.
 
         Returns:
-            List of dicts of `run`, `family` (None, or the curve that it belongs to), `point` (None
-            for an expert) and `seeds`: dicts of seed, the task's `scores` and `costs`.
+            List of dicts of `run`, `family` (None, or the curve that it belongs to), of an expert
+            `model` and `width`, `point` (None for an expert) and `seeds`: dicts of seed, the task's
+            `scores` and `costs`.
         """
         found = {}
         for record in self.records.values():
@@ -95,6 +96,7 @@ class StoredResults:
             entry = {
                 "run": record["run"],
                 "family": record.get("family"),
+                **{key: record[key] for key in ("model", "width") if key in record},
                 "point": point,
                 "seeds": [],
             }

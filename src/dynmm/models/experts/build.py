@@ -13,8 +13,9 @@ def expert_from(task, settings, sizes, outputs):
 
     Args:
         task: name of the task; its module `dynmm.tasks.<task>` has been loaded.
-        settings: `model`, the registered name; `options` of the class; and `module`, the path of a
-            Python file that registers it, for classes that are not part of this package.
+        settings: `model`, the registered name; `options` of the class; `width`, a factor of those
+            that are widths; and `module`, the path of a Python file that registers it, for classes
+            that are not part of this package.
         sizes: feature size of each modality of the data.
         outputs: number of output values.
 
@@ -22,7 +23,14 @@ def expert_from(task, settings, sizes, outputs):
         InputError: an unknown model or option, or a module that is not there.
     """
     load_module(settings)
-    return build_expert(task, settings["model"], sizes, outputs, settings.get("options"))
+    return build_expert(
+        task,
+        settings["model"],
+        sizes,
+        outputs,
+        settings.get("options"),
+        settings.get("width", 1),
+    )
 
 
 def load_module(settings):

@@ -2,6 +2,7 @@
 
 import torch
 
+from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_gate
 
@@ -14,12 +15,18 @@ class MlpGate(Mlp):
         input_sizes: feature size of each modality, in the order in which they are concatenated.
         experts: number of experts B to choose from.
         hidden: size of the hidden layer.
+        availability: whether it reads which modalities are there, beside the features.
     """
 
-    def __init__(self, input_sizes, experts, hidden=128):
-        super().__init__(sum(input_sizes.values()), hidden, experts)
+    def __init__(self, input_sizes, experts, hidden=128, availability=False):
+        size = sum(input_sizes.values()) + availability * len(input_sizes)
+        super().__init__(size, hidden, experts)
+        self.availability = availability
         self.modalities = tuple(input_sizes)
 
     def forward(self, inputs):
         """Gate logits (B, experts) of a dict of features, each (B, size)."""
-        return super().forward(torch.cat([inputs[name] for name in self.modalities], dim=1))
+        read = [inputs[name] for name in self.modalities]
+        if self.availability:
+            read.append(availability_mask(inputs, self.modalities))
+        return super().forward(torch.cat(read, dim=1))

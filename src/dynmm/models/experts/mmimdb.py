@@ -30,6 +30,7 @@ class UnimodalExpert(nn.Sequential):
     """Two perceptrons, an encoder and a head, on the features of one modality."""
 
     modalities: tuple
+    width_options = dict.fromkeys(("hidden", "features", "head_hidden"))
 
     def __init__(self, input_sizes, outputs, hidden, features, head_hidden):
         encoder = Mlp(input_sizes[self.modalities[0]], hidden, features)
@@ -65,6 +66,7 @@ class EarlyFusionExpert(nn.Module):
     """One maxout perceptron on the concatenated features."""
 
     modalities = ("text", "image")
+    width_options = dict.fromkeys(("hidden", "second_hidden"))
 
     def __init__(self, input_sizes, outputs, hidden=512, second_hidden=512, dropout=0.3):
         super().__init__()
@@ -84,6 +86,7 @@ class EncoderFusionExpert(nn.Module):
     """A maxout encoder for each modality, a fusion of their outputs, a linear head."""
 
     modalities = ("text", "image")
+    width_options = dict.fromkeys(("text_hidden", "image_hidden", "features"))
 
     def __init__(self, input_sizes, text_hidden, image_hidden, features, dropout):
         super().__init__()
@@ -128,6 +131,8 @@ class LateFusionExpert(EncoderFusionExpert):
 class LowRankTensorFusionExpert(EncoderFusionExpert):
     """Maxout encoders fused by low-rank tensors; `untrained` as of `LowRankTensorFusion`."""
 
+    width_options = dict.fromkeys(("text_hidden", "image_hidden", "features", "fused"))
+
     def __init__(
         self,
         input_sizes,
@@ -149,6 +154,8 @@ class LowRankTensorFusionExpert(EncoderFusionExpert):
 @register_expert("mmimdb", "mi_matrix")
 class MatrixInteractionExpert(EncoderFusionExpert):
     """Maxout encoders fused by multiplicative interactions in matrix form."""
+
+    width_options = dict.fromkeys(("text_hidden", "image_hidden", "features", "fused"))
 
     def __init__(
         self,

@@ -10,17 +10,22 @@ those of `SequenceTransformer`.
 import torch
 from torch import nn
 
+from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_expert, register_gate
 from dynmm.models.experts.sequence_gru import SequenceGru
 from dynmm.models.experts.sequence_transformer import SequenceTransformer
 from dynmm.vocabulary import MOSEI, MOSEI_MODALITIES
 
+# see `dynmm.models.experts.width`
+TRANSFORMER_WIDTHS = {"width": "heads", "hidden": None, "feedforward": None}
+
 
 class UnimodalTransformer(nn.Sequential):
     """A transformer on one modality and a perceptron (affect_uni.py)."""
 
     modalities: tuple
+    width_options = TRANSFORMER_WIDTHS
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class EarlyFusionTransformer(nn.Module):
     """One transformer on the modalities side by side (affect_mm.py, `ef_tran`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = TRANSFORMER_WIDTHS
 
     def __init__(
         self,
@@ -113,6 +119,7 @@ class LateFusionTransformer(nn.Module):
     """A transformer on each modality, their vectors concatenated (`lf_tran`), expert E2."""
 
     modalities = MOSEI_MODALITIES
+    width_options = {"widths": "heads", "hidden": None, "feedforward": None}  # noqa: RUF012
 
     def __init__(
         self,
@@ -151,6 +158,7 @@ class EarlyFusionGru(nn.Module):
     """One GRU on the modalities side by side (`ef_gru`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = dict.fromkeys(("width", "hidden"))
 
     def __init__(self, input_sizes, outputs, width=512, hidden=256, dropout=0.1):
         super().__init__()
@@ -168,6 +176,7 @@ class LateFusionGru(nn.Module):
     """A GRU on each modality, their last states concatenated (`lf_gru`)."""
 
     modalities = MOSEI_MODALITIES
+    width_options = dict.fromkeys(("widths", "hidden"))
 
     def __init__(self, input_sizes, outputs, widths=(64, 128, 512), hidden=512, dropout=0.1):
         super().__init__()
@@ -188,6 +197,7 @@ class TransformerGate(nn.Sequential):
 
     The defaults are the gate of the authors' code (affect_dyn.py). The paper's text has one of
     hidden size 512 with 2 heads (section 4.2) and says neither its layers nor its feedforward size.
+    With `availability` the linear layer also reads which modalities are there.
     """
 
     modalities = MOSEI_MODALITIES
@@ -202,6 +212,7 @@ class TransformerGate(nn.Sequential):
         feedforward=2048,
         dropout=0.1,
         readout="last_valid",
+        availability=False,
     ):
         encoder = SequenceTransformer(
             _joint_size(input_sizes),
@@ -212,12 +223,16 @@ class TransformerGate(nn.Sequential):
             dropout=dropout,
             readout=readout,
         )
-        super().__init__(encoder, nn.Linear(width, experts))
+        super().__init__(encoder, nn.Linear(width + availability * len(self.modalities), experts))
+        self.availability = availability
 
     def forward(self, inputs):
         """Gate logits (B, experts)."""
         encoder, linear = self
-        return linear(encoder(_side_by_side(inputs), inputs["lengths"]))
+        read = encoder(_side_by_side(inputs), inputs["lengths"])
+        if self.availability:
+            read = torch.cat([read, availability_mask(inputs, self.modalities)], dim=1)
+        return linear(read)
 
 
 def _joint_size(input_sizes):

@@ -3,6 +3,7 @@
 import inspect
 
 from dynmm.errors import InputError
+from dynmm.models.experts.width import scaled_options
 
 OUTPUTS = "outputs"
 _EXPERTS = {}
@@ -16,7 +17,8 @@ def register_expert(task, name):
     of the data to its feature size, `outputs` is the number of output values, the options come from
     the configuration. It declares `modalities`, the inputs that it reads, and is called with a dict
     of tensors `(B, ...)` (and `lengths`, `(B,)` int64, where the data are sequences); it returns
-    `(B, outputs)`.
+    `(B, outputs)`. A class that can be built narrower or wider also declares `width_options`, see
+    `dynmm.models.experts.width`.
     """
     return _register(_EXPERTS, (task, name))
 
@@ -32,7 +34,7 @@ def register_gate(task, name):
     return _register(_GATES, (task, name))
 
 
-def build_expert(task, name, input_sizes, outputs, options=None):
+def build_expert(task, name, input_sizes, outputs, options=None, width=1):
     """The expert registered as `name` for `task`, with fresh weights.
 
     Args:
@@ -41,9 +43,11 @@ def build_expert(task, name, input_sizes, outputs, options=None):
         input_sizes: feature size of each modality of the data.
         outputs: number of output values (23 genres, 1 sentiment score).
         options: further keyword arguments of the class, as the configuration gives them.
+        width: factor of those options that are widths.
 
     Raises:
-        InputError: unknown name, unknown option, or a modality that the data lack.
+        InputError: unknown name, unknown option, a modality that the data lack, or a factor for a
+            class without widths.
     """
     cls = _find(_EXPERTS, task, name, "expert")
     missing = [m for m in cls.modalities if m not in input_sizes]
@@ -53,7 +57,8 @@ def build_expert(task, name, input_sizes, outputs, options=None):
             found=", ".join(input_sizes),
             expected=", ".join(cls.modalities),
         )
-    return cls(input_sizes, outputs, **_checked(cls, options or {}, f"{task}.{name}"))
+    options = _checked(cls, options or {}, f"{task}.{name}")
+    return cls(input_sizes, outputs, **scaled_options(cls, options, width, f"{task}.{name}"))
 
 
 def build_gate(task, name, input_sizes, experts, options=None, outputs=None):

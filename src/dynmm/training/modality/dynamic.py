@@ -173,7 +173,8 @@ def train_dynamic(
         expert_weights: weights of the experts, in their order.
         stored: for constant experts their stored outputs: files of the training split and files of
             the validation split, each in the order of the experts; where these were cross-fitted,
-            as many files of the training split for each as there are folds.
+            as many files of the training split for each as there are folds. A split without files
+            has them run in every step, as `augmentation` needs it of the training split.
 
     Returns:
         `TrainedRun`; its weights are those of the gate alone where the experts are constant.
@@ -191,7 +192,7 @@ def train_dynamic(
         freeze(model, training["freeze"])
         if model.constant_experts:
             splits = [
-                with_stored(split, paths, len(model.experts))
+                with_stored(split, paths, len(model.experts)) if paths else split
                 for split, paths in zip(splits, stored, strict=True)
             ]
         splits[0] = fitted(model.gate, task, splits[0], training)

@@ -13,6 +13,7 @@ from dynmm.data.ordering import in_order
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.inputs import rows_for
 from dynmm.training.loop import LoopSettings
+from dynmm.training.modality.corruption import corrupted
 from dynmm.training.run_directory import run_to_end
 from dynmm.vocabulary import VALIDATION
 
@@ -24,7 +25,8 @@ class ModalityTraining:
         name: shown with the progress.
         task: see `dynmm.tasks`.
         model: the module whose parameters are trained and kept.
-        settings: `learning_rate`, `weight_decay`, `batch_size` and what the task reads.
+        settings: `learning_rate`, `weight_decay`, `batch_size`, `augmentation` (see `corrupted`)
+            and what the task reads.
         train, validation: splits of the prepared data.
         seed: of the order of the samples.
         device: torch device; the splits are moved there whole.
@@ -45,7 +47,19 @@ class ModalityTraining:
 
     def train_batches(self, epoch):
         """See `TrainingTask`."""
-        return self.task.training_batches(self.train_split, self.settings, self.seed, epoch)
+        split, settings = self.train_split, self.settings
+        return corrupted(
+            self.task.training_batches(split, settings, self.seed, epoch),
+            settings["augmentation"],
+            self.corruptible(),
+            tuple(split.input_sizes),
+            self.seed,
+            epoch,
+        )
+
+    def corruptible(self):
+        """Modalities that `augmentation` can hit: all of the data."""
+        return tuple(self.train_split.input_sizes)
 
     def epoch_values(self, epoch):
         """See `TrainingTask`."""
@@ -70,6 +84,10 @@ class ExpertTraining(ModalityTraining):
     def __init__(self, name, task, expert, settings, **data):
         super().__init__(name, task, expert, settings, **data)
         self.validates_in_training_mode = settings["validation_mode"] == "train"
+
+    def corruptible(self):
+        """Its own modalities."""
+        return tuple(self.model.modalities)
 
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
