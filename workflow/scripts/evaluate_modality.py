@@ -51,8 +51,15 @@ def main(arguments):
     def gated(result):
         counts = None if None in sample_madds else sample_madds
         soft = config["inference"] == "soft"
-        names = list(model.experts)
-        return dynamic_record(result, scores(result), names, madds, counts, soft=soft)
+        return dynamic_record(
+            result,
+            scores(result),
+            list(model.experts),
+            madds,
+            counts,
+            soft=soft,
+            reads_first=model.reads_first,
+        )
 
     more = {}
     if EXPERT in config:

@@ -72,10 +72,13 @@ def run_dynamic(model, task, split, settings, device, mode="hard", temperature=1
 
 
 def run_gate(model, task, split, settings, device):
-    """The gate's logits (N, K) and the seconds that it took; arguments as for `run_dynamic`."""
+    """The gate's logits (N, K) and the seconds that they took; arguments as for `run_dynamic`.
+
+    With a gate that reads the first expert these seconds hold that expert's too.
+    """
 
     def predict(inputs):
-        return (model.gate(inputs),)
+        return (model.decide(inputs)[0],)
 
     (logits,), seconds = _run(predict, task, split, settings, device)
     return logits, seconds

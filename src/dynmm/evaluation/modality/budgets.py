@@ -4,6 +4,7 @@ import numpy as np
 
 from dynmm.inference.budget import calibrate_offset, choose_within
 from dynmm.inference.modality import run_dynamic, run_expert, run_gate
+from dynmm.models.experts.dynamic import madds_by_path
 
 MADDS, MILLISECONDS, SHARE = "madds_m", "ms", "share"
 MEGA = 1e-6
@@ -66,9 +67,12 @@ class BudgetedGate:
         if unit == SHARE:
             return np.eye(len(self.model.experts))[-1]
         if unit == MADDS:
-            return self._madds[:-1] + self._madds[-1]
+            ran = madds_by_path(self._madds[:-1], self.model.reads_first)
+            return np.array(ran) + self._madds[-1]
         if self._milliseconds is None:
             seconds = [self._expert_seconds(expert) for expert in self.model.experts.values()]
+            if self.model.reads_first:
+                seconds[0] = 0.0  # it ran with the gate
             whole = np.array(seconds) + self._gate_seconds
             self._milliseconds = 1000 * whole / len(self._logits)
         return self._milliseconds

@@ -165,7 +165,8 @@ class StoredResults:
         own = np.array([madds["experts"][name] for name in experts])
         gate, router = madds["gate"], self.routing.router_madds(self.sizes, len(experts))
         after_first = np.concatenate([own[:1], own[0] + own[1:]])
-        costs = {TOTAL: PolicyCosts(own, gate + own, after_first, router + own)}
+        ran = after_first if record["reads_first"] else own
+        costs = {TOTAL: PolicyCosts(own, gate + ran, after_first, router + own)}
         if not self.feature_madds:
             return costs
         reads = [self._modalities(self._expert(name, record["seed"])) for name in experts]
@@ -173,7 +174,7 @@ class StoredResults:
         both = np.array([self._raw(reads[0] | modalities) for modalities in reads])
         gated, whole = self._raw(self._modalities(record)), self._raw(set(self.sizes))
         costs[FROM_RAW] = PolicyCosts(
-            own + raw, gate + own + gated, after_first + both, router + own + whole
+            own + raw, gate + ran + gated, after_first + both, router + own + whole
         )
         return costs
 

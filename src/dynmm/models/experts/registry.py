@@ -29,7 +29,8 @@ def register_gate(task, name):
     The class is built as `Class(input_sizes, experts, **options)`, `experts` being their number,
     is called with the same dict of inputs as an expert and returns logits `(B, experts)`. Where its
     arguments name `outputs`, it is told the number of output values too. One with methods `read`
-    and `fit` is fitted to the training split before it is trained, see `ProbeGate`.
+    and `fit` is fitted to the training split before it is trained, see `ProbeGate`; one with a true
+    `reads_first` is told what the first expert says, see `DynamicExperts`.
     """
     return _register(_GATES, (task, name))
 

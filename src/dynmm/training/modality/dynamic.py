@@ -5,6 +5,8 @@ from dataclasses import replace
 import torch
 
 from dynmm.data.ordering import in_order
+from dynmm.errors import InputError
+from dynmm.models.experts.dynamic import madds_by_path
 from dynmm.models.experts.dynamic_build import (
     dynamic_from,
     freeze,
@@ -45,7 +47,7 @@ class DynamicTraining(ModalityTraining):
             the lowest "objective", the loss of the choices with its term of lambda.
             `validation_gate`: "inference" judges what the
             model will do when it is used, "training" the gate as it trains (the authors).
-        madds: multiply-adds of the experts for one sample, in their order.
+        madds: multiply-adds of a sample on the path of each expert, in their order.
     """
 
     def __init__(self, name, task, model, settings, madds, **data):
@@ -150,16 +152,35 @@ def fitted(gate, task, split, settings):
         gate: the module; see `registry.register_gate`.
         task: see `dynmm.tasks`.
         split: training split.
-        settings: `batch_size` and what the task reads.
+        settings: `batch_size`, `augmentation` and what the task reads.
+
+    Raises:
+        InputError: samples that are corrupted anew in every epoch, or no stored outputs of a first
+            expert that the gate reads.
     """
     if not hasattr(gate, "fit"):
         return split
+    if settings["augmentation"]["noise"] or settings["augmentation"]["missing"]:
+        raise InputError(
+            "a gate on probes is fitted to clean samples once",
+            key="augmentation",
+            expected="neither noise nor missing modalities",
+        )
+    first = None
+    if gate.reads_first:
+        if STORED not in split.stored:
+            raise InputError(
+                "a gate that reads the first expert learns from stored outputs alone",
+                key="freeze",
+                expected="true or cross_fitted, without augmentation",
+            )
+        first = split.stored[STORED][:, 0]
     parts, indices = [], []
     for batch in task.evaluation_batches(split, settings):
         parts.append(gate.read(batch["inputs"]))
         indices.append(batch["index"])
     reads = [in_order(values, indices) for values in zip(*parts, strict=True)]
-    return replace(split, stored=split.stored | {PROBES: gate.fit(reads, split.targets)})
+    return replace(split, stored=split.stored | {PROBES: gate.fit(reads, split.targets, first)})
 
 
 def train_dynamic(
@@ -188,6 +209,7 @@ def train_dynamic(
         torch.manual_seed(seed)
         model = dynamic_from(task.name, config, sizes, outputs)
         madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
+        madds = madds_by_path(madds, model.reads_first)
         load_expert_weights(model, expert_weights)
         freeze(model, training["freeze"])
         if model.constant_experts:
