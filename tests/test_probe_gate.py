@@ -1,16 +1,21 @@
 """Gates that read linear probes: closed-form leave-one-out outputs, summaries, training."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import modality_runs as runs
 from dynmm.errors import InputError
+from dynmm.evaluation.modality.results import mean_madds
+from dynmm.models.experts.dynamic import madds_by_path
 from dynmm.models.experts.dynamic_build import dynamic_from
-from dynmm.models.experts.probe_gate import PROBES, GenreProbeGate
+from dynmm.models.experts.probe_gate import PROBES, GenreProbeGate, SentimentProbeGate
 from dynmm.models.experts.registry import build_gate
 from dynmm.models.experts.ridge_probe import RidgeProbe
 from dynmm.training.modality.dynamic import DynamicTraining, fitted
 from dynmm.training.modality.experts import open_data
+from dynmm.training.modality.stored_outputs import STORED
 
 OPTIONS = {"probes": [["text"], ["image", "text"]]}
 
@@ -91,12 +96,82 @@ def test_the_numbers_of_a_film_are_entropies_and_divergences():
     )
 
 
+def test_the_numbers_of_a_sentence_are_sizes_and_distances():
+    scores = torch.tensor([[[1.0], [-2.0], [0.5]]])
+    assert SentimentProbeGate.summaries(scores)[0].tolist() == [1, 2, 0.5, 3, 0.5, 2.5]
+    assert SentimentProbeGate.count(3) == 6
+
+
+def test_probes_of_sequences_read_means_over_the_steps():
+    x = torch.tensor([[[1.0], [3.0], [9.0]], [[4.0], [0.0], [0.0]]])
+    inputs = {"text": x, "lengths": torch.tensor([2, 1])}
+    assert SentimentProbeGate.features(inputs, "text").tolist() == [[2], [4]]
+
+
 @pytest.mark.parametrize("probes", [[["text"]], [["text"], ["sound"]], [["text"], []]])
 def test_probes_that_cannot_be_are_refused(probes):
     with pytest.raises(InputError, match="probes that a gate cannot have"):
         build_gate("mmimdb", "probes", {"image": 3, "text": 2}, 2, {"probes": probes}, 4)
     with pytest.raises(InputError, match="unknown option"):
         build_gate("mmimdb", "probes", {"image": 3}, 2, {"outputs": 4, "probes": probes}, 4)
+
+
+@pytest.fixture(params=["mmimdb", "mosei"])
+def cascade(request, tmp_path):
+    """A model whose gate reads its first expert, its data, and the settings of its gate."""
+    name = request.param
+    manifest = runs.prepared(name, tmp_path)
+    task = runs.task_of(name)
+    (train, validation), sizes, outputs = open_data(task, manifest)
+    torch.manual_seed(0)
+    options = {"probes": [list(sizes)], "first_expert": True, "hidden": 4}
+    config = {"experts": runs.EXPERTS[name], "gate": {"model": "probes", "options": options}}
+    model = dynamic_from(name, config, sizes, outputs).freeze_experts().eval()
+    stored = torch.randn(len(train), 2, outputs)
+    return task, model, replace(train, stored={STORED: stored}), validation, sizes
+
+
+def test_a_gate_reads_the_stored_output_of_its_first_expert_in_training(cascade):
+    task, model, train, *_ = cascade
+    split = fitted(model.gate, task, train, runs.POINT)
+    batch = next(iter(task.training_batches(split, runs.POINT, 0, 0)))
+    inputs = batch["inputs"] | {PROBES: batch[PROBES]}
+    found = model.forward_frozen(inputs, batch[STORED], "soft").gate_logits
+    numbers = model.gate.summaries(torch.cat([batch[STORED][:, :1], batch[PROBES]], dim=1))
+    expected = model.gate.head((numbers - model.gate.mean) / model.gate.deviation)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(InputError, match="stored outputs alone"):
+        fitted(model.gate, task, replace(train, stored={}), runs.POINT)
+    noisy = runs.POINT | {"augmentation": {"noise": None, "missing": 0.5}}
+    with pytest.raises(InputError, match="clean samples"):
+        fitted(model.gate, task, train, noisy)
+
+
+def test_the_first_expert_runs_once_for_every_sample_and_the_last_for_its_own(cascade):
+    task, model, train, validation, _ = cascade
+    fitted(model.gate, task, train, runs.POINT)
+    (batch,) = task.evaluation_batches(validation, runs.POINT | {"batch_size": 99})
+    plain = model(batch["inputs"])
+    middle = plain.gate_logits.diff(dim=1).median().item()
+    rows = []
+    for expert in model.experts.values():
+        expert.register_forward_hook(lambda m, i, o, rows=rows: rows.append(len(o)))
+    found = model.infer(batch["inputs"], offsets=torch.tensor([0.0, middle]))
+    dear = int(found.chosen.sum())
+    assert 0 < dear < len(validation) and rows == [len(validation), dear]
+    taken = plain.expert_outputs[torch.arange(len(validation)), found.chosen]
+    torch.testing.assert_close(found.outputs, taken, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.gate_logits[:, 0], plain.gate_logits[:, 0])
+
+
+def test_the_first_expert_is_paid_on_every_path(cascade):
+    task, model, *_, sizes = cascade
+    assert madds_by_path([2, 7], True) == [2, 9] and madds_by_path([2, 7], False) == [2, 7]
+    assert mean_madds([0.75, 0.25], [2, 7], 1, reads_first=True) == pytest.approx(1 + 2 + 7 / 4)
+    counts = task.count_madds(model.gate, sizes)["complete"]
+    (probe,) = model.gate.probes
+    head = model.gate.head
+    assert counts == sum(m.weight.numel() for m in (probe, head[0], head[2]))
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,9 @@ def dynamic_record(
         reads_first: the first expert runs for every sample, see `DynamicExperts`.
 
     Returns:
-        As `expert_record`, `reads_first`, and `expert_shares`: expert -> share of the samples that chose it. Each
-        convention has the mean over samples in `total`, and one run of the gate in `gate` and of
-        each expert in `experts`.
+        As `expert_record`, `reads_first`, and `expert_shares`: expert -> share of the samples that
+        chose it. Each convention has the mean over samples in `total`, and one run of the gate in
+        `gate` and of each expert in `experts`.
     """
     chosen = result.chosen.numpy()
     shares = np.bincount(chosen, minlength=len(experts)) / len(chosen)
