@@ -71,15 +71,20 @@ def stored_on_train(wildcards):
     point = point_of(wildcards)
     if not modality.reads_stored_train(config[wildcards.task], point):
         return []
-    if modality.freezing(point) == CROSS_FITTED:
-        folder = "results/{preset}/{task}/experts"
-        dynamic = config[wildcards.task]["dynamic"]
-        return [
-            f"{folder}/{expert}/seed{{seed}}/folds/{fold}.npz"
-            for expert in dynamic["experts"]
-            for fold in range(dynamic["folds"])
-        ]
-    return expert_files("outputs_train.npy")(wildcards)
+    return fold_files(wildcards) or expert_files("outputs_train.npy")(wildcards)
+
+
+def fold_files(wildcards):
+    """What the experts said of the folds that they were trained without, expert by expert."""
+    if modality.freezing(point_of(wildcards)) != CROSS_FITTED:
+        return []
+    folder = "results/{preset}/{task}/experts"
+    dynamic = config[wildcards.task]["dynamic"]
+    return [
+        f"{folder}/{expert}/seed{{seed}}/folds/{fold}.npz"
+        for expert in dynamic["experts"]
+        for fold in range(dynamic["folds"])
+    ]
 
 
 def point_of(wildcards):

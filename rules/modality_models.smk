@@ -132,6 +132,7 @@ rule evaluate_expert:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
+        training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
         script="workflow/scripts/evaluate_modality.py",
         code=task_code_of("evaluate_modality", "evaluation"),
         modules=modules_of,
@@ -153,7 +154,8 @@ rule evaluate_expert:
         ),
     shell:
         "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
-        " --prepared {input.prepared:q} --weights {input.weights:q} --seed {wildcards.seed}"
+        " --prepared {input.prepared:q} --weights {input.weights:q} --training {input.training:q}"
+        " --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
         " --config {params.config:q} --log {log:q}"
 
@@ -201,6 +203,9 @@ rule evaluate_dynamic:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights=f"{POINT_FOLDER}/weights.safetensors",
         experts=expert_files("weights.safetensors"),
+        training=f"{POINT_FOLDER}/training.json",
+        expert_training=expert_files("training.json"),
+        folds=fold_files,
         script="workflow/scripts/evaluate_modality.py",
         code=task_code_of("evaluate_modality", "evaluation"),
         modules=dynamic_modules_of,
@@ -223,6 +228,7 @@ rule evaluate_dynamic:
     shell:
         "python {input.script:q} --task {wildcards.task} --name dynmm"
         " --prepared {input.prepared:q} --weights {input.weights:q}"
-        " --experts {input.experts:q} --seed {wildcards.seed}"
+        " --experts {input.experts:q} --training {input.training:q} {input.expert_training:q}"
+        " --folds {input.folds:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
         " --config {params.config:q} --log {log:q}"

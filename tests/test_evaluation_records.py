@@ -1,13 +1,18 @@
 """What an evaluated network leaves in `metrics.json`, by hand."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
+from dynmm.errors import InputError
+from dynmm.evaluation.modality.epochs import epochs_behind
 from dynmm.evaluation.modality.results import dynamic_record, expert_record
 from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
 from dynmm.inference.modality import SplitOutputs
 from dynmm.inference.segmentation import SplitResult
+from dynmm.training.modality.stored_outputs import save_fold
 
 CHOSEN = torch.tensor([0, 1, 1, 0, 1])
 MADDS = [  # of two experts and the gate
@@ -92,3 +97,27 @@ def test_a_row_a_frame():
     assert rows["fused_cells"].tolist() == [0, 3, ""]
     assert rows["pixel_accuracy"].tolist() == pytest.approx([1.0, 0.5, 1.0])
     assert rows["miou_present"].tolist() == pytest.approx([1.0, 0.25, 1.0])
+
+
+def written(folder, name, content):
+    path = folder / name
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_epochs_of_a_model_are_its_own_its_experts_and_their_folds(tmp_path):
+    trainings = [written(tmp_path, f"{n}.json", {"epochs": n}) for n in (20, 7, 11)]
+    assert epochs_behind(trainings[:1]) == {"own": 20, "in_all": 20}
+    assert epochs_behind(trainings) == {"own": 20, "in_all": 38}
+    folds = [tmp_path / f"{place}.npz" for place in range(4)]
+    for place, path in enumerate(folds):
+        save_fold(torch.zeros(1, 2), torch.tensor([place]), 4, 100 + place, path)
+    assert epochs_behind(trainings, folds) == {"own": 20, "in_all": 38 + 406}
+
+
+def test_a_training_without_its_epochs_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"without its number of epochs; file: .*a.json"):
+        epochs_behind([written(tmp_path, "a.json", {})])
+    np.savez(tmp_path / "0.npz", outputs=np.zeros(1))
+    with pytest.raises(InputError, match=r"0\.npz"):
+        epochs_behind([written(tmp_path, "b.json", {"epochs": 1})], [tmp_path / "0.npz"])

@@ -78,13 +78,17 @@ def test_the_expert_of_the_page_is_trained_and_evaluated(page):
     files = ["--weights", "w.safetensors", "--history", "h.csv", "--training", "t.json"]
     run("train_expert", training, *task, "--resume-dir", "resume", *files)
     evaluation = modality.expert_evaluation(config, "mmimdb", "linear")
-    files = ["--weights", "w.safetensors", "--metrics", "m.json", "--predictions", "p.npz"]
+    files = ["--weights", "w.safetensors", "--training", "t.json"]
+    files += ["--metrics", "m.json", "--predictions", "p.npz"]
     run("evaluate_modality", evaluation, *task, *files)
     metrics = json.loads((page / "m.json").read_text())
     assert (metrics["run"], metrics["modality"]) == ("linear", "I+T")
     inputs = mmimdb_files.TEXT_SIZE + mmimdb_files.IMAGE_SIZE
     assert metrics["madds"]["complete"]["total"] == inputs * len(mmimdb_files.GENRES)
     assert metrics["content"] == "posters of our archive"
+    assert (metrics["model"], metrics["width"]) == ("linear", 1)
+    epochs = json.loads((page / "t.json").read_text())["epochs"]
+    assert metrics["epochs"] == {"own": epochs, "in_all": epochs}
 
 
 def test_the_gate_chooses_between_the_three_experts_of_the_page(page):

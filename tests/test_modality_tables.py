@@ -13,6 +13,7 @@ from dynmm.reporting.grid_points import choose_point, split_records
 from dynmm.reporting.modality_tables import build_modality_table
 from dynmm.reporting.paper import read_paper
 from dynmm.reporting.records import read_records
+from dynmm.reporting.rendering import markdown, tex
 from dynmm.reporting.tables import write_table
 from modality_metrics import f1, mmimdb_metrics, write_dynamic, write_expert
 
@@ -145,7 +146,7 @@ def test_lambda_and_share_are_printed_as_typed(paths, tmp_path):
     assert ",1e-2," in csv
     line = next(line for line in md.splitlines() if line.startswith("| DynMM-b"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[-4:] == ["59.0 ± 1.4", "1e-2", "1.0", "2"]
+    assert cells[-5:] == ["59.0 ± 1.4", "30 ± 1", "1e-2", "1.0", "2"]
     assert r"$\lambda$ & $\tau$" in tex
 
 
@@ -316,3 +317,12 @@ def test_the_program_writes_three_files(paths, tmp_path):
     assert sorted(p.name for p in out.parent.iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
     frame = pd.read_csv(out, dtype=str).set_index("method")
     assert frame.loc["DynMM-a", "lambda"] == "1e-2"
+
+
+def test_epochs_in_all_are_a_column_of_every_form(paths):
+    found = table(paths)
+    frame = found.frame.set_index("method")
+    assert frame.loc["Late Fusion (E2)", "epochs_total"] == pytest.approx(30.5)
+    assert frame.loc["DynMM-a", "epochs_total_std"] == pytest.approx(0.5**0.5)
+    assert pd.isna(frame.loc["LRTF", "epochs_total"])
+    assert "epochs in all" in markdown(found) and "epochs in all" in tex(found)

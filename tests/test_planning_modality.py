@@ -1,5 +1,6 @@
 """What a change plans of MM-IMDB and CMU-MOSEI: dry runs on a tree that is finished."""
 
+import re
 import shutil
 from collections import Counter
 
@@ -170,3 +171,19 @@ def test_a_gate_on_corrupted_samples_needs_no_stored_outputs_of_them(tree, missi
     found = workflow_tree.snakemake(tree, "--dry-run", "--force", target).stdout
     assert "outputs_validation.npy" in found
     assert ("outputs_train.npy" in found) == (not missing)
+
+
+def test_an_evaluation_reads_how_long_everything_behind_it_was_trained(tree):
+    point = {"lambda": 0, "tau": 1, "mode": "expected_loss", "freeze": "cross_fitted"}
+    change_config(tree, "mmimdb.points", [*MOVIES["points"], point])
+    folder = "/".join(f"{key}~{value}" for key, value in point.items())
+    target = f"results/sample/mmimdb/dynamic/{folder}/seed~0/metrics.json"
+    found = workflow_tree.snakemake(tree, "--dry-run", target).stdout
+    (inputs,) = re.findall(r"rule evaluate_dynamic:\n    input: (.*)", found)
+    inputs = inputs.split(", ")
+    read = [path.rpartition("/experts/")[2] for path in inputs if "training.json" in path]
+    assert [path for path in read if path.startswith(tuple(UNDER_GATE))] == [
+        f"{expert}/seed0/training.json" for expert in UNDER_GATE
+    ]
+    folds = sum(path.endswith(".npz") for path in inputs)
+    assert folds == MOVIES["dynamic"]["folds"] * len(UNDER_GATE)

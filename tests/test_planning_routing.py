@@ -86,8 +86,7 @@ def test_experts_that_train_with_the_gate_need_no_stored_outputs(tree):
     for task in ("mmimdb", "mosei"):
         change_config(tree, f"{task}.grid.freeze", [False])
         change_config(tree, f"{task}.points", [])
-        point = SETTINGS[task]["noise"]["point"] | {"freeze": False}
-        change_config(tree, f"{task}.noise.point", point)
+        change_config(tree, f"{task}.noise.points.dynmm.freeze", False)
     shutil.rmtree(tree / "results")
     rules = {rule for rule, _ in planned(tree, "routing")}
     assert "evaluate_routing" in rules and "store_expert_outputs" not in rules

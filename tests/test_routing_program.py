@@ -42,12 +42,20 @@ def evaluate(folder, task, name, manifest, seed, config, weights, experts=()):
         prepared=manifest,
         weights=weights,
         experts=list(experts),
+        training=[training_of(folder, 1 + place) for place in range(1 + len(experts))],
+        folds=[],
         seed=seed,
         metrics=folder / "metrics.json",
         predictions=folder / "predictions.npz",
     )
     program("evaluate_modality").main(arguments)
     return folder
+
+
+def training_of(folder, epochs):
+    path = folder / f"training{epochs}.json"
+    path.write_text(json.dumps({"epochs": epochs}))
+    return path
 
 
 def dynamic_config(task, weight, freeze, inference="hard", mode="straight_through"):
@@ -146,6 +154,15 @@ def test_experts_that_trained_with_the_gate_are_stored_with_it(study):
     splits = read_manifest(study.manifest.parent, study.name)["splits"]
     _, validation, _ = splits
     assert own["validation_expert_outputs"].shape[:2] == (splits[validation], 2)
+
+
+def test_what_went_into_a_model_is_told(study):
+    expert, _ = stored(study, "experts/text")
+    assert expert["epochs"] == {"own": 1, "in_all": 1}
+    assert (expert["model"], expert["width"]) == ("text", 1) and "family" not in expert
+    dynamic, _ = stored(study, "0.1-True")
+    assert dynamic["epochs"] == {"own": 1, "in_all": 1 + 2 + 3}
+    assert "width" not in dynamic
 
 
 def test_gates_over_frozen_experts_share_a_group_and_others_have_their_own(study, found):

@@ -51,7 +51,7 @@ def main(arguments):
     outputs = run_expert(
         expert.to(device).eval(), task, split.part(held_out), config["evaluation"], device
     ).outputs
-    save_fold(outputs, held_out, len(split), arguments.out)
+    save_fold(outputs, held_out, len(split), run.summary["epochs"], arguments.out)
 
 
 def parse(argv=None):

@@ -12,6 +12,7 @@ from pathlib import Path
 from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.evaluation.modality.budgets import BudgetedGate
+from dynmm.evaluation.modality.epochs import epochs_behind
 from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings, networks_of
 from dynmm.evaluation.modality.own_experts import (
     TEST_OUTPUTS,
@@ -95,6 +96,7 @@ def main(arguments):
             **{key: config[key] for key in ("preset", "content", "paper_data", "select_on")},
             "modality": letters,
             **own,
+            "epochs": epochs_behind(arguments.training, arguments.folds),
             "measured_on": measured_on(device, settings),
             "provenance": _provenance(arguments, config, task, evaluation),
         },
@@ -118,6 +120,12 @@ if __name__ == "__main__":
     parser.add_argument("--weights", type=Path, required=True, help="of the model")
     parser.add_argument(
         "--experts", type=Path, nargs="*", default=[], help="weights of a gate's experts, in order"
+    )
+    parser.add_argument(
+        "--training", type=Path, nargs="+", required=True, help="training.json, then its experts'"
+    )
+    parser.add_argument(
+        "--folds", type=Path, nargs="*", default=[], help="what cross-fitted experts left"
     )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--metrics", type=Path, required=True, help="output, .json")

@@ -59,10 +59,11 @@ def build_modality_table(name, paper, records, config, routing=None):
 
     Returns:
         `tables.Table`: the paper's experts, further experts, the paper's DynMM rows, gates with a
-        name. Beside the metrics: the share of the last expert (`e2_share_pct` with two), the
-        settings of the point, the share that the row asked for (`share_wanted`, a fraction), and of
-        a gate at a budget what it costs on the validation and on the test split, in the budget's
-        unit.
+        name. `epochs_total` counts the epochs of training that went into a model, of its experts
+        and their folds too. Beside the metrics: the share of the last expert (`e2_share_pct` with
+        two), the settings of the point, the share that the row asked for (`share_wanted`, a
+        fraction), and of a gate at a budget what it costs on the validation and on the test split,
+        in the budget's unit.
 
     Raises:
         InputError: records of another task, a row that no point or several points fit, an unknown
@@ -101,6 +102,7 @@ def build_modality_table(name, paper, records, config, routing=None):
             *map(_score, MORE_SCORES[name]),
             _share_metric(points),
             *([gain_metric(routing)] if routing else []),
+            Metric("epochs_total", "epochs in all", 0, "epochs.in_all", compared=False),
         ],
         caption=f"Table {name.removeprefix('table')}. {block['caption']} ({counted})",
         paper_name=paper["data_sets"][block["task"]]["name"],

@@ -22,10 +22,14 @@ def save_stored(outputs, path):
         np.save(file, outputs.numpy())
 
 
-def save_fold(outputs, index, count, path):
-    """Write one expert's outputs (n, C) for the samples `index` of a split of `count`."""
+def save_fold(outputs, index, count, epochs, path):
+    """Write one expert's outputs (n, C) for the samples `index` of a split of `count`.
+
+    `epochs` is how many its training ran; tables count them.
+    """
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, outputs=outputs.numpy(), index=index.numpy(), count=count)
+        arrays = {"outputs": outputs.numpy(), "index": index.numpy()}
+        np.savez(file, **arrays, count=count, epochs=epochs)
 
 
 def with_stored(split, paths, experts):
