@@ -148,6 +148,17 @@ def test_released_weights_are_evaluated_once_and_not_trained():
     assert evaluation["run"] == {"model": "dynamic", "select_on": "released weights"}
 
 
+def test_epochs_in_all_are_those_of_the_runs_that_a_run_starts_from_too():
+    epochs = {run: segmentation.epochs_total(CONFIG, run) for run in ("rgb", "stage1", "dynmm_b")}
+    assert epochs == {"rgb": 12, "stage1": 12 + 5, "dynmm_b": 12 + 5 + 4 + 4}
+    paper = configured({"preset": "paper"})
+    assert segmentation.epochs_total(paper, "dynmm_b") == 1500
+    config = changed((*RUNS, "released"), {"model": "dynamic", "weights": "ckpt_best.pth"})
+    config["nyuv2"]["runs"]["more"] = {"model": "dynamic", "gate": "soft", "init_from": "released"}
+    assert segmentation.epochs_total(config, "released") is None
+    assert segmentation.epochs_total(config, "more") is None
+
+
 def test_a_run_overrides_the_shared_training():
     config = changed((*RUNS, "dynmm_b", "training"), {"epochs": 77, "select_on": "test"})
     validate(config, SCHEMA)

@@ -85,9 +85,22 @@ def test_table_3_means_deviations_and_reduction(paths, tmp_path):
     assert rows.loc["rgb", "modality"] == "RGB"
 
 
+def test_table_3_says_how_long_a_network_was_trained_in_all(tmp_path):
+    long = write_metrics(tmp_path, "dynmm_b", 0, epochs_total=25)
+    released = write_metrics(tmp_path, "released", 0, epochs_total=None)
+    frame, md, tex = written(table("table3", [long, released]), tmp_path)
+    rows = frame.set_index("run")
+    assert rows.loc["dynmm_b", "epochs_total"] == 25
+    assert pd.isna(rows.loc["released", "epochs_total"])
+    assert frame["epochs_total_paper"].isna().all()
+    for text in (md, tex):
+        assert "epochs in all" in text and " 25 " in text
+    assert "epochs_total" not in table("table4", [tmp_path / "dynmm_b/seed0/metrics.json"]).frame
+
+
 def test_table_columns_are_tidy(paths):
     for name, metrics in {
-        "table3": ["miou", "depth_madds_g", "reduction_pct"],
+        "table3": ["miou", "depth_madds_g", "reduction_pct", "epochs_total"],
         "table4": ["miou", "madds_g"],
     }.items():
         wanted = ["method", "modality"]

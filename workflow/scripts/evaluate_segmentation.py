@@ -63,6 +63,7 @@ def main(arguments):
             "paper_data": config["paper_data"],
             "seed": arguments.seed,
             "select_on": run["select_on"],
+            "epochs_total": run.get("epochs_total"),
             **segmentation_metrics(result, madds, manifest["class_names"]),
             "measured_on": {
                 "device": _device_name(device),

@@ -1,4 +1,4 @@
-"""Which runs a task has, and with which seeds."""
+"""Which runs a task has, with which seeds, and what each starts from."""
 
 RELEASED_SEED = 0  # released weights were trained once, elsewhere
 
@@ -15,3 +15,11 @@ def run_seeds(config, task):
         for name, run in config[task]["runs"].items()
         for seed in ([RELEASED_SEED] if "weights" in run else config["seeds"])
     ]
+
+
+def chain_of(runs, name):
+    """Names of a run and of all that its weights come from, the first one first."""
+    chain = [name]
+    while (earlier := runs[chain[0]].get("init_from")) is not None:
+        chain.insert(0, earlier)
+    return chain

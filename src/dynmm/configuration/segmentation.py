@@ -1,5 +1,6 @@
 """Slices of the configuration for the stages of the segmentation networks."""
 
+from dynmm.configuration.runs import chain_of
 from dynmm.vocabulary import TEST
 
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
@@ -50,6 +51,8 @@ def evaluation(config, run):
     settings = {"model": own["model"], "select_on": _select_on(task, own)}
     if own.get("gate") == "random":
         settings["gate"] = "random"  # such a network draws its paths in the evaluation too
+    if (epochs := epochs_total(config, run)) is not None:
+        settings["epochs_total"] = epochs
     return {
         "preset": config["preset"],
         "content": data["content"],
@@ -59,6 +62,19 @@ def evaluation(config, run):
         "evaluation": task["evaluation"],
         "run": settings,
     }
+
+
+def epochs_total(config, run):
+    """Epochs of a run and of all that it starts from, as configured.
+
+    None where one of them has released weights, whose epochs are not known here.
+    """
+    task = config["nyuv2"]
+    chain = [task["runs"][name] for name in chain_of(task["runs"], run)]
+    if any("weights" in member for member in chain):
+        return None
+    shared = task["training"]["epochs"]
+    return sum(member.get("training", {}).get("epochs", shared) for member in chain)
 
 
 def table(config):

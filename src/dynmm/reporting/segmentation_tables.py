@@ -65,6 +65,7 @@ def _table3(static):
         _miou(),
         _giga("depth_madds_g", "depth encoder MAdds (G)", "madds.complete.depth_encoder"),
         _reduction("reduction_pct", static, "madds.complete.depth_encoder"),
+        _epochs(),
     ]
     further = [
         _miou_present(),
@@ -87,6 +88,17 @@ def _reduction(name, static, key):
         return 100 * (1 - number(record, key) / whole) if whole else None
 
     return Metric(name, "MAdds reduction (%)", 1, saved)
+
+
+def _epochs():
+    """Of a run and those it starts from; nothing for released weights. The paper prints none."""
+    return Metric(
+        "epochs_total",
+        "epochs in all",
+        0,
+        lambda record: record.get("epochs_total"),
+        compared=False,
+    )
 
 
 def _miou():
