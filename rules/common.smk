@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 from dynmm.code_closure import code_closure
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
-from dynmm.configuration.runs import run_seeds, trained_runs
+from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
@@ -202,7 +202,7 @@ def segmentation_madds(wildcards):
 
 
 def segmentation_results(pattern, runs=None):
-    """A file below results/<preset>/nyuv2/ for every run (or those in `runs`) and its seeds."""
+    """A file below results/<preset>/nyuv2/ for every run that is shown (or those in `runs`)."""
     folder = Path("results") / config["preset"] / "nyuv2"
     return [
         str(folder / pattern.format(run=run, seed=seed))

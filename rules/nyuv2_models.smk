@@ -81,7 +81,7 @@ rule evaluate_segmentation:
     benchmark:
         "results/{preset}/nyuv2/benchmarks/evaluate_segmentation/{run}.seed{seed}.tsv"
     wildcard_constraints:
-        run=one_of(config["nyuv2"]["runs"]),
+        run=one_of(shown_runs(config["nyuv2"]["runs"])),
     conda:
         "../envs/training.yaml"
     threads: threads_of("evaluate_segmentation")

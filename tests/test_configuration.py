@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from dynmm.configuration import segmentation
-from dynmm.configuration.runs import run_seeds, trained_runs
+from dynmm.configuration.runs import chain_of, run_seeds, trained_runs
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from workflow_tree import SETTINGS as CONFIG
@@ -121,7 +121,9 @@ def test_a_number_that_yaml_reads_as_text_is_explained():
 def test_init_from_must_name_another_run():
     error = refusal(changed((*RUNS, "dynmm_a", "init_from"), "stage2"))
     assert error.key == "nyuv2.runs.dynmm_a.init_from"
-    assert error.expected == "one of rgb, esanet, stage1, dynmm_b"
+    assert error.expected == "one of " + ", ".join(
+        r for r in CONFIG["nyuv2"]["runs"] if r != "dynmm_a"
+    )
 
 
 @pytest.mark.parametrize("start", ["stage1", "dynmm_a", "dynmm_b"])
@@ -159,6 +161,39 @@ def test_epochs_in_all_are_those_of_the_runs_that_a_run_starts_from_too():
     assert segmentation.epochs_total(config, "more") is None
 
 
+def test_an_intermediate_run_is_trained_and_not_shown():
+    assert "esanet_long_1" in trained_runs(CONFIG["nyuv2"]["runs"])
+    assert "esanet_long_1" not in {run for run, _ in run_seeds(CONFIG, "nyuv2")}
+    assert "esanet_long_1" not in segmentation.table(CONFIG)["runs"]
+    assert segmentation.table(CONFIG)["runs"]["esanet_long"].startswith("ESANet, trained as long")
+    error = refusal(changed((*RUNS, "esanet_long_1", "title"), "half as long"))
+    assert (error.key, "intermediate" in error.expected) == (
+        "nyuv2.runs.esanet_long_1.title",
+        True,
+    )
+    hidden = changed((*RUNS, "dynmm_b", "intermediate"), True)
+    assert refusal(hidden).key == "nyuv2.noise.models"
+
+
+@pytest.mark.parametrize("preset", ["sample", "small", "paper"])
+def test_the_control_is_trained_as_long_as_dynmm_b_with_as_many_starts(preset):
+    config = configured({"preset": preset})
+    runs = config["nyuv2"]["runs"]
+    chains = {run: chain_of(runs, run) for run in ("dynmm_b", "esanet_long")}
+    for run in chains:
+        assert {runs[name]["model"] for name in chains[run]} <= {"static", "dynamic"}
+    if preset == "paper":
+        total = {run: segmentation.epochs_total(config, run) for run in chains}
+        assert total == {"dynmm_b": 1500, "esanet_long": 1500}
+    else:
+        epochs = {
+            run: [segmentation.training(config, n)["training"]["epochs"] for n in chain]
+            for run, chain in chains.items()
+        }
+        assert epochs["dynmm_b"] == epochs["esanet_long"]
+    assert len(chains["dynmm_b"]) == len(chains["esanet_long"])
+
+
 def test_a_run_overrides_the_shared_training():
     config = changed((*RUNS, "dynmm_b", "training"), {"epochs": 77, "select_on": "test"})
     validate(config, SCHEMA)
@@ -182,7 +217,7 @@ def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():
     [
         ((*TRAINING, "resource_weight"), 0.123, {"dynmm_a", "dynmm_b"}),
         ((*TRAINING, "gumbel"), True, {"dynmm_a", "dynmm_b"}),
-        ((*TRAINING, "weight_decay"), 0.123, {"rgb", "esanet", "stage1", "dynmm_a", "dynmm_b"}),
+        ((*TRAINING, "weight_decay"), 0.123, set(CONFIG["nyuv2"]["runs"])),
         ((*RUNS, "dynmm_b", "temperature"), [0.0001, 1.0], {"dynmm_b"}),
         (("nyuv2", "evaluation", "batch_size"), 3, set()),
         (("data", "nyuv2", "content"), "photographs", set()),

@@ -22,7 +22,7 @@ def main(arguments):
     fig = noise_figure(
         frame,
         PANELS,
-        models={name: headings.run_title(name) for name in config["models"]},
+        models={name: headings.run_title(name, config.get("titles")) for name in config["models"]},
         settings={name: TITLES[name] for name in config["settings"]},
         notes=[
             f"each {config['per']} is noisy with probability 0.33 (either: 0.66); "

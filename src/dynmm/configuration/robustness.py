@@ -2,7 +2,7 @@
 
 from dynmm.configuration import modality
 from dynmm.configuration.grid import KEYS, spelled
-from dynmm.configuration.runs import run_seeds
+from dynmm.configuration.runs import run_seeds, run_titles
 from dynmm.configuration.segmentation import madds
 from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
 
@@ -38,6 +38,7 @@ def figure6(config):
         "preset": config["preset"],
         "content": config["data"]["nyuv2"]["content"],
         "models": config["nyuv2"]["noise"]["models"],
+        "titles": run_titles(config["nyuv2"]["runs"]),
         "settings": config["nyuv2"]["noise"]["settings"],
         "per": config["nyuv2"]["noise"]["per"],
     }
@@ -71,6 +72,7 @@ def figure7(config):
         "preset": config["preset"],
         "content": config["data"]["nyuv2"]["content"],
         "runs": [run for run, _ in predicted_runs(config)],
+        "titles": run_titles(config["nyuv2"]["runs"]),
     }
 
 

@@ -3,11 +3,12 @@
 from dynmm.configuration.grid import grid_points
 from dynmm.configuration.modality_validation import refused
 from dynmm.configuration.robustness import noise_point
+from dynmm.configuration.runs import shown_runs
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def check_robustness(config):
-    """Refuse models of the sweeps and of figure 7 that are no runs, or whose paths are random.
+    """Refuse models of the sweeps and of figure 7 that are not shown, or whose paths are random.
 
     Args:
         config: a configuration that fits the schema.
@@ -27,12 +28,12 @@ def check_robustness(config):
 def _check_segmentation(section):
     runs = section["runs"]
     # a network under random paths draws them batch by batch: no batch could be left out
-    gated = {name: run for name, run in runs.items() if run.get("gate") != "random"}
+    gated = {n: runs[n] for n in shown_runs(runs) if runs[n].get("gate") != "random"}
     for name in section["noise"]["models"]:
         _check_run("nyuv2.noise.models", name, list(gated))
     chosen = section["predicted_frames"]
     dynamic = [name for name, run in gated.items() if run["model"] == "dynamic"]
-    fixed = [name for name, run in runs.items() if run["model"] != "dynamic"]
+    fixed = [name for name in shown_runs(runs) if runs[name]["model"] != "dynamic"]
     for key, allowed in (("static", fixed), ("dynamic", dynamic)):
         _check_run(f"nyuv2.predicted_frames.{key}", chosen[key], allowed)
 

@@ -1,5 +1,6 @@
 """Slices of the configuration for the routing study and its reports."""
 
+from dynmm.configuration.runs import run_titles, shown_runs
 from dynmm.configuration.segmentation import madds
 from dynmm.vocabulary import NYUV2
 
@@ -9,10 +10,11 @@ TABLES = {"table1": "mmimdb", "table2": "mosei", "table3": NYUV2}  # that show g
 
 def gated_runs(config):
     """Runs of the segmentation networks whose gate chooses: those under random paths have none."""
+    runs = config[NYUV2]["runs"]
     return [
         name
-        for name, run in config[NYUV2]["runs"].items()
-        if run["model"] == "dynamic" and run.get("gate") != "random"
+        for name in shown_runs(runs)
+        if runs[name]["model"] == "dynamic" and runs[name].get("gate") != "random"
     ]
 
 
@@ -35,8 +37,9 @@ def study(config, task):
 
 
 def report(config, task):
-    """What the table and the figure of a task say beside the study's numbers: which score."""
-    return {"score": config["routing"]["scores"][task]}
+    """What the table and the figure of a task say beside the study's numbers."""
+    titles = {"titles": run_titles(config[NYUV2]["runs"])} if task == NYUV2 else {}
+    return {"score": config["routing"]["scores"][task], **titles}
 
 
 def gain_column(config, table):

@@ -8,12 +8,23 @@ def trained_runs(runs):
     return [name for name, run in runs.items() if "weights" not in run]
 
 
+def shown_runs(runs):
+    """Names of the runs that are evaluated: all but those on the way to another run."""
+    return [name for name, run in runs.items() if not run.get("intermediate", False)]
+
+
+def run_titles(runs):
+    """Printed names of the runs that give one of their own."""
+    return {name: run["title"] for name, run in runs.items() if "title" in run}
+
+
 def run_seeds(config, task):
-    """All (run, seed) pairs of a task; released weights have one seed, `RELEASED_SEED`."""
+    """All (run, seed) pairs that are evaluated; released weights have one seed, `RELEASED_SEED`."""
+    runs = config[task]["runs"]
     return [
         (name, seed)
-        for name, run in config[task]["runs"].items()
-        for seed in ([RELEASED_SEED] if "weights" in run else config["seeds"])
+        for name in shown_runs(runs)
+        for seed in ([RELEASED_SEED] if "weights" in runs[name] else config["seeds"])
     ]
 
 

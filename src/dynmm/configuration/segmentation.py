@@ -1,6 +1,6 @@
 """Slices of the configuration for the stages of the segmentation networks."""
 
-from dynmm.configuration.runs import chain_of
+from dynmm.configuration.runs import chain_of, run_titles
 from dynmm.vocabulary import TEST
 
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
@@ -79,7 +79,11 @@ def epochs_total(config, run):
 
 def table(config):
     """What a table of the segmentation runs says beside their metrics."""
-    return {"preset": config["preset"], "paper_data": config["data"]["nyuv2"]["paper_data"]}
+    return {
+        "preset": config["preset"],
+        "paper_data": config["data"]["nyuv2"]["paper_data"],
+        "runs": run_titles(config["nyuv2"]["runs"]),
+    }
 
 
 def history(config):
@@ -88,6 +92,7 @@ def history(config):
         "preset": config["preset"],
         "content": config["data"]["nyuv2"]["content"],
         "select_on": config["nyuv2"]["training"]["select_on"],
+        "titles": run_titles(config["nyuv2"]["runs"]),
     }
 
 

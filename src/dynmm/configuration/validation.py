@@ -61,6 +61,8 @@ def _check_runs(runs, key):
         for word in ("init_from", "training", "temperature"):
             if released and word in run:
                 raise refused(f"{path}.{word}", "a value", "nothing: released weights are final")
+        if run.get("intermediate") and "title" in run:
+            raise refused(f"{path}.title", "a value", "nothing: an intermediate run is not shown")
         for word in ("gate", "temperature"):
             if not dynamic and word in run:
                 raise refused(f"{path}.{word}", "a value", "nothing: only a dynamic model has it")
