@@ -196,9 +196,9 @@ def _released_weights(run):
 
 
 def segmentation_madds(wildcards):
-    """The counted multiply-adds of a run's kind of network."""
-    kind = config["nyuv2"]["runs"][wildcards.run]["model"]
-    return f"results/{{preset}}/nyuv2/madds/{kind}.json"
+    """The counted multiply-adds of a run's network: of its kind, or its own."""
+    counted = segmentation.counted_as(config["nyuv2"]["runs"], wildcards.run)
+    return f"results/{{preset}}/nyuv2/madds/{counted}.json"
 
 
 def segmentation_results(pattern, runs=None):

@@ -238,6 +238,43 @@ def test_a_training_slice_changes_with_what_it_trains_on_alone(path, value, runs
 
 def test_multiply_adds_follow_from_the_shape_and_not_from_the_weights():
     config = changed(("nyuv2", "network", "pretrained"), "imagenet")
-    assert segmentation.madds(config) == segmentation.madds(CONFIG)
+    assert segmentation.madds(config, "static") == segmentation.madds(CONFIG, "static")
     config = changed(("nyuv2", "network", "width"), 64)
-    assert segmentation.madds(config) != segmentation.madds(CONFIG)
+    assert segmentation.madds(config, "static") != segmentation.madds(CONFIG, "static")
+
+
+def test_a_run_s_own_network_goes_over_the_one_that_all_share():
+    runs = CONFIG["nyuv2"]["runs"]
+    small = segmentation.training(CONFIG, "esanet_small")["network"]
+    assert small == CONFIG["nyuv2"]["network"] | {"encoder": "resnet10"}
+    assert segmentation.evaluation(CONFIG, "esanet_small")["network"]["encoder"] == "resnet10"
+    assert segmentation.counted_as(runs, "esanet_small") == "esanet_small"
+    assert segmentation.counted_as(runs, "esanet_long") == "static"
+    counted = {name: segmentation.madds(CONFIG, name) for name in ("esanet_small", "static")}
+    assert {name: slice_["kind"] for name, slice_ in counted.items()} == dict.fromkeys(
+        counted, "static"
+    )
+    assert [c["network"]["encoder"] for c in counted.values()] == ["resnet10", "resnet18"]
+    assert segmentation.training(CONFIG, "esanet")["network"] == CONFIG["nyuv2"]["network"]
+
+
+@pytest.mark.parametrize(
+    ("run", "changes", "key", "words"),
+    [
+        ("esanet_long", {"network": {"encoder": "resnet34"}}, "init_from", "of another encoder"),
+        ("dynmm_a", {"network": {"encoder": "resnet10"}}, "network", "share nyuv2.network"),
+        ("rgb", {"network": {"encoder": "resnet34"}}, "", "not named rgb"),
+        ("esanet_small", {"network": {"encoder": "resnet50"}}, "network.block", "Bottleneck"),
+        (
+            "esanet_small",
+            {"network": {"encoder": "resnet10", "pretrained": "imagenet"}},
+            "network.pretrained",
+            "none with resnet10",
+        ),
+        ("esanet_small", {"network": {"height": 96}}, "network.height", "one of encoder"),
+    ],
+)
+def test_networks_that_do_not_go_together_are_refused(run, changes, key, words):
+    error = refusal(changed((*RUNS, run), CONFIG["nyuv2"]["runs"][run] | changes))
+    assert error.key == ".".join(["nyuv2.runs", run, *([key] if key else [])])
+    assert words in f"{error.found} {error.expected}"

@@ -23,7 +23,8 @@ HISTORY = {("plot_history", ""): 1}
 REPORTS = TABLES | HISTORY
 STUDY = {("evaluate_path_routing", ""): 1}  # Table 3 shows gains over random choice
 PREPARE = {("prepare_nyuv2", ""): 1}
-MADDS = {("count_segmentation_madds", kind): 1 for kind in KINDS}
+COUNTED = ("esanet_small",)  # has a network of its own
+MADDS = {("count_segmentation_madds", name): 1 for name in (*KINDS, *COUNTED)}
 
 
 def train(*runs, seeds=SEEDS):
@@ -159,7 +160,20 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
     [
         ("nyuv2.prepare.depth", "raw", PREPARE | NETWORKS | REPORTS),
         ("nyuv2.network.fusion", "add", MADDS | NETWORKS | REPORTS),
-        ("nyuv2.network.pretrained", "imagenet", NETWORKS | REPORTS),
+        (
+            "nyuv2.network.pretrained",
+            "imagenet",
+            {job: n for job, n in NETWORKS.items() if job[1] not in COUNTED} | REPORTS,
+        ),
+        (
+            "nyuv2.runs.esanet_small.network.encoder",
+            "resnet34",
+            {("count_segmentation_madds", "esanet_small"): 1}
+            | train("esanet_small")
+            | evaluate("esanet_small")
+            | STUDY
+            | REPORTS,
+        ),
         ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
         ("nyuv2.training.learning_rate", 0.0123, NETWORKS | REPORTS),
         (

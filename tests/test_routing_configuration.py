@@ -49,7 +49,7 @@ def test_gates_that_choose_are_those_that_learn_and_those_released():
 
 
 def test_forced_paths_follow_from_no_training_and_no_description():
-    slices = routing.forced_paths(CONFIG)
+    slices = routing.forced_paths(CONFIG, "dynmm_a")
     assert set(slices) == {"network", "prepare", "evaluation"}
     assert "pretrained" not in slices["network"]
 

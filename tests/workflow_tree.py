@@ -35,7 +35,7 @@ TARGETS = {
     "robustness",
     "routing",
 }  # rules that make nothing
-LABELS = ("run", "table", "kind", "expert", "lam")
+LABELS = ("run", "table", "counted", "expert", "lam")
 
 
 def configured(*overlays, folder=ROOT):

@@ -3,7 +3,7 @@
 from dynmm.configuration import modality
 from dynmm.configuration.grid import KEYS, spelled
 from dynmm.configuration.runs import run_seeds, run_titles
-from dynmm.configuration.segmentation import madds
+from dynmm.configuration.segmentation import shape
 from dynmm.vocabulary import DYNAMIC, MODALITY_TASKS
 
 SHARED = ("levels", "runs", "per", "batch_size")
@@ -14,7 +14,7 @@ def noise(config, run):
     """What the noise sweep of the run `run` follows from, beside its weights, data and code."""
     task = config["nyuv2"]
     return {
-        "network": madds(config)["network"],
+        "network": shape(config, run),
         "prepare": task["prepare"],
         "model": task["runs"][run]["model"],
         "noise": {key: task["noise"][key] for key in SHARED},
@@ -50,7 +50,7 @@ def predicted_frames(config):
     chosen = task["predicted_frames"]
     kinds = {key: task["runs"][chosen[key]]["model"] for key in ("static", "dynamic")}
     return {
-        "network": madds(config)["network"],
+        "networks": {key: shape(config, chosen[key]) for key in kinds},
         "prepare": task["prepare"],
         "models": kinds,
         **{key: chosen[key] for key in ("noisy", "level", "frames", "batch_size")},

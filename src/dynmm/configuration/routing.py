@@ -1,7 +1,7 @@
 """Slices of the configuration for the routing study and its reports."""
 
 from dynmm.configuration.runs import run_titles, shown_runs
-from dynmm.configuration.segmentation import madds
+from dynmm.configuration.segmentation import shape
 from dynmm.vocabulary import NYUV2
 
 RESAMPLING = ("draws", "bootstrap")
@@ -18,11 +18,11 @@ def gated_runs(config):
     ]
 
 
-def forced_paths(config):
-    """What a network's forced paths follow from, beside its weights, data and code."""
+def forced_paths(config, run):
+    """What the forced paths of the run `run` follow from, beside its weights, data and code."""
     task = config[NYUV2]
     return {
-        "network": madds(config)["network"],
+        "network": shape(config, run),
         "prepare": task["prepare"],
         "evaluation": task["evaluation"],
     }

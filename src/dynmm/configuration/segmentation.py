@@ -32,16 +32,40 @@ def training(config, run):
     if len(set(training.get("temperature", CONSTANT_TEMPERATURE))) == 1:
         training = _without(training, ("anneal_epochs",))
     return {
-        "network": task["network"],
+        "network": network(config, run),
         "prepare": task["prepare"],
         "augmentation": task["augmentation"],
         "training": training,
     }
 
 
-def madds(config):
-    """What the multiply-adds of a network follow from: its shape, whatever its weights."""
-    return {"network": _without(config["nyuv2"]["network"], ("pretrained",))}
+def network(config, run):
+    """The network of the run `run`: its own keys over those that all share."""
+    return {**config["nyuv2"]["network"], **config["nyuv2"]["runs"][run].get("network", {})}
+
+
+def shape(config, run):
+    """What the shape of a run's network follows from, whatever its weights."""
+    return _without(network(config, run), ("pretrained",))
+
+
+def counted_as(runs, run):
+    """Name of the file with a run's multiply-adds: its own name where its network is its own."""
+    return run if "network" in runs[run] else runs[run]["model"]
+
+
+def counted_networks(runs):
+    """File name of counted multiply-adds -> one run of that network."""
+    return {counted_as(runs, run): run for run in runs}
+
+
+def madds(config, counted):
+    """What the multiply-adds under a name of `counted_networks` follow from: kind and shape."""
+    runs = config["nyuv2"]["runs"]
+    run = counted_networks(runs).get(counted)
+    if run is None:  # of which there is no run; the routing study needs the static network
+        return {"kind": counted, "network": _without(config["nyuv2"]["network"], ("pretrained",))}
+    return {"kind": runs[run]["model"], "network": shape(config, run)}
 
 
 def evaluation(config, run):
@@ -57,7 +81,7 @@ def evaluation(config, run):
         "preset": config["preset"],
         "content": data["content"],
         "paper_data": data["paper_data"],
-        "network": madds(config)["network"],
+        "network": shape(config, run),
         "prepare": task["prepare"],
         "evaluation": task["evaluation"],
         "run": settings,

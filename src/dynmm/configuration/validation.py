@@ -5,6 +5,7 @@ import math
 
 import jsonschema
 
+from dynmm.configuration import segmentation
 from dynmm.configuration.modality_validation import check_modality, refused
 from dynmm.configuration.robustness_validation import check_robustness
 from dynmm.vocabulary import MODALITY_TASKS
@@ -14,6 +15,7 @@ TEXT_NOT_NUMBER = (
     "so use --configfile."
 )
 
+KINDS = ("rgb", "depth", "static", "dynamic")
 # a dynamic network has the static one's parameters and a gate; others start from their like
 _STARTS = {"dynamic": {"dynamic", "static"}}
 
@@ -34,16 +36,19 @@ def validate(config, schema):
     _check_blocks(config["nyuv2"]["network"], "nyuv2.network")
     _check_rescale(config["nyuv2"]["augmentation"]["rescale"], "nyuv2.augmentation.rescale")
     _check_runs(config["nyuv2"]["runs"], "nyuv2.runs")
+    _check_networks(config, "nyuv2.runs")
     for task in MODALITY_TASKS:
         check_modality(config[task], task)
     check_robustness(config)
 
 
 def _check_blocks(network, key):
-    """ResNet-50 is made of bottlenecks, the smaller ones of the two other blocks."""
+    """ResNet-50 alone is made of bottlenecks; nobody publishes weights of ResNet-10."""
     if (network["encoder"] == "resnet50") != (network["block"] == "Bottleneck"):
         wanted = "Bottleneck" if network["encoder"] == "resnet50" else "BasicBlock, NonBottleneck1D"
         raise refused(f"{key}.block", network["block"], f"{wanted} with {network['encoder']}")
+    if network["encoder"] == "resnet10" and network["pretrained"] != "none":
+        raise refused(f"{key}.pretrained", network["pretrained"], "none with resnet10")
 
 
 def _check_rescale(factors, key):
@@ -67,6 +72,30 @@ def _check_runs(runs, key):
             if not dynamic and word in run:
                 raise refused(f"{path}.{word}", "a value", "nothing: only a dynamic model has it")
         _check_start(runs, name, f"{path}.init_from")
+
+
+def _check_networks(config, key):
+    """Networks of single runs: shapes that go together, along init_from too."""
+    runs = config["nyuv2"]["runs"]
+    for name, run in runs.items():
+        path, start = f"{key}.{name}", run.get("init_from")
+        if "network" in run:
+            if run["model"] == "dynamic":
+                allowed = (
+                    "nothing: networks with a gate share nyuv2.network, to be compared by path"
+                )
+                raise refused(f"{path}.network", "a value", allowed)
+            if name in KINDS:
+                raise refused(
+                    path, "a network of its own", f"a run that is not named {name} for it"
+                )
+            _check_blocks(segmentation.network(config, name), f"{path}.network")
+        if start is not None:
+            ours, theirs = (segmentation.shape(config, one) for one in (name, start))
+            differ = [word for word in ours if ours[word] != theirs[word]]
+            if differ:
+                found = f"{start}, of another {', '.join(differ)}"
+                raise refused(f"{path}.init_from", found, "a run of the same network")
 
 
 def _check_start(runs, name, path):
