@@ -36,6 +36,8 @@ MAY_BE_ABSENT = {  # keys of the schema that a whole preset need not name
     "nyuv2.runs.*.temperature": "a test below asks dynamic runs for it",
     "nyuv2.runs.*.init_from": "nothing to start from",
     "nyuv2.runs.*.intermediate": "a run that is shown",
+    "nyuv2.runs.*.augmentation": "the augmentation that all share",
+    "nyuv2.runs.*.augmentation.*": "the rest stands in the augmentation that all share",
     "nyuv2.runs.*.network": "the network that all share",
     "nyuv2.runs.*.network.*": "the rest stands in the network that all share",
     "nyuv2.runs.*.title": "a run that the paper names, or that is not shown",

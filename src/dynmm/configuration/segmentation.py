@@ -10,9 +10,9 @@ CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
 def training(config, run):
     """What the training of the run `run` follows from, beside its data, seed, start and code.
 
-    The run's own keys and its `training` block go over the shared training block. Keys that only
-    a gate reads are left out for networks without one, and fixed where paths are drawn at random,
-    so that a sweep of the resource weight leaves those runs alone.
+    The run's own keys, its `training` and its `augmentation` go over the shared blocks. Keys that
+    only a gate reads are left out for networks without one, and fixed where paths are drawn at
+    random, so that a sweep of the resource weight leaves those runs alone.
     """
     task = config["nyuv2"]
     own = task["runs"][run]
@@ -34,7 +34,7 @@ def training(config, run):
     return {
         "network": network(config, run),
         "prepare": task["prepare"],
-        "augmentation": task["augmentation"],
+        "augmentation": {**task["augmentation"], **own.get("augmentation", {})},
         "training": training,
     }
 

@@ -66,6 +66,11 @@ def _check_runs(runs, key):
         for word in ("init_from", "training", "temperature"):
             if released and word in run:
                 raise refused(f"{path}.{word}", "a value", "nothing: released weights are final")
+        if "augmentation" in run:
+            if released:
+                raise refused(f"{path}.augmentation", "a value", "nothing: it is not trained")
+            if "rescale" in run["augmentation"]:
+                _check_rescale(run["augmentation"]["rescale"], f"{path}.augmentation.rescale")
         if run.get("intermediate") and "title" in run:
             raise refused(f"{path}.title", "a value", "nothing: an intermediate run is not shown")
         for word in ("gate", "temperature"):

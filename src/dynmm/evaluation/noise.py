@@ -4,11 +4,13 @@ import random
 
 import torch
 
+from dynmm.data.noise import with_noise
+
 SHARE = 0.33  # of the batches, for each modality that a setting names
 PER = ("batch", "sample")
 
 
-def noisy_modalities(modalities, run, units):
+def noisy_modalities(modalities, run, units, share=SHARE):
     """Which modality is noisy in each unit of one run: one uniform draw u a unit.
 
     The first modality if u < 0.33, the second if 0.33 <= u < 0.66, and so on; never two at once.
@@ -18,16 +20,17 @@ def noisy_modalities(modalities, run, units):
         modalities: names, three at most.
         run: number of the run; its draws depend on it alone.
         units: how many batches (or samples) the split has.
+        share: in place of 0.33; 1 makes every unit noisy, on the first modality.
 
     Returns:
         List of `units` names, None where nothing is noisy.
     """
     uniform = random.Random(run)
-    return [_modality_of(uniform.random(), modalities) for _ in range(units)]
+    return [_modality_of(uniform.random(), modalities, share) for _ in range(units)]
 
 
 class GaussianNoise:
-    """The stream of Gaussian noise of one run: x + level * mean(|x|) * N(0, 1).
+    """The stream of Gaussian noise of one run, see `with_noise`.
 
     Drawn on the CPU, so that every device sees the same; the authors' code draws on the device.
 
@@ -46,14 +49,10 @@ class GaussianNoise:
         Args:
             x: (B, ...) float32, normalised; not changed.
             level: standard deviation of the noise in units of the mean magnitude of x.
-            valid: (B, T) bool, the time steps of a padded (B, T, D) sequence that count: padding
-                stays as it is and has no part in the mean. All of x where None.
+            valid: (B, T) bool, the time steps of a padded sequence that count.
         """
-        noise = torch.randn(x.shape, generator=self._normal).to(x.device)
-        if valid is None:
-            return x + level * x.abs().mean() * noise
-        magnitude = x[valid].abs().mean()
-        return x + level * magnitude * noise * valid.unsqueeze(-1)
+        normal = torch.randn(x.shape, generator=self._normal).to(x.device)
+        return with_noise(x, level, normal, valid)
 
 
 def split_units(sizes, per):
@@ -80,8 +79,8 @@ def split_units(sizes, per):
     return units
 
 
-def _modality_of(draw, modalities):
+def _modality_of(draw, modalities, share):
     for place, modality in enumerate(modalities, start=1):
-        if draw < place * SHARE:
+        if draw < place * share:
             return modality
     return None
