@@ -171,7 +171,7 @@ def test_an_intermediate_run_is_trained_and_not_shown():
         "nyuv2.runs.esanet_long_1.title",
         True,
     )
-    hidden = changed((*RUNS, "dynmm_b", "intermediate"), True)
+    hidden = changed((*RUNS, "dynmm_a", "intermediate"), True)
     assert refusal(hidden).key == "nyuv2.noise.models"
 
 
@@ -194,12 +194,81 @@ def test_the_control_is_trained_as_long_as_dynmm_b_with_as_many_starts(preset):
     assert len(chains["dynmm_b"]) == len(chains["esanet_long"])
 
 
-def test_a_run_overrides_the_shared_training():
-    config = changed((*RUNS, "dynmm_b", "training"), {"epochs": 77, "select_on": "test"})
+def test_a_budget_is_set_on_the_frames_that_its_network_held_out():
+    config = changed((*RUNS, "dynmm_b", "training"), {"validation_share": 0.3})
     validate(config, SCHEMA)
-    assert segmentation.training(config, "dynmm_b")["training"]["epochs"] == 77
-    assert segmentation.evaluation(config, "dynmm_b")["run"]["select_on"] == "test"
-    assert segmentation.training(config, "dynmm_a") == segmentation.training(CONFIG, "dynmm_a")
+    found = segmentation.evaluation(config, "dynmm_b_45")["run"]
+    assert found == {
+        "model": "dynamic",
+        "select_on": "validation",
+        "weights_of": "dynmm_b",
+        "budget": {"depth_share": 0.449},
+        "validation_share": 0.3,
+        "epochs_total": 25,
+    }
+    assert segmentation.evaluation(CONFIG, "dynmm_b_45")["run"]["validation_share"] == 0.1
+    assert "dynmm_b_45" not in trained_runs(CONFIG["nyuv2"]["runs"])
+    assert {seed for run, seed in run_seeds(CONFIG, "nyuv2") if run == "dynmm_b_45"} == {0, 1}
+
+
+def test_the_sample_s_budgets_are_the_paper_s_reductions():
+    paper = yaml.safe_load((ROOT / "resources" / "paper.yaml").read_text())["table3"]["rows"]
+    published = {row["key"]: row.get("reduction_pct") for row in paper}
+    runs = CONFIG["nyuv2"]["runs"]
+    for run, row in (("dynmm_b_79", "dynmm_b"), ("dynmm_b_45", "dynmm_a")):
+        share = runs[run]["budget"]["depth_share"]
+        assert share == pytest.approx(1 - published[row] / 100)
+        assert f"at {100 * share:.0f} %" in runs[run]["title"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        ({"budget": None}, "budget", "nothing"),
+        ({"weights_of": None}, "weights_of", "nothing"),
+        ({"budget": {"watts": 3}}, "budget.watts", "one of depth_share"),
+        ({"budget": {"ms": 3, "depth_share": 0.5}}, "budget", "one of depth_share"),
+        ({"weights_of": "stage1"}, "weights_of", "one of dynmm_a, dynmm_b"),
+        ({"weights_of": "dynmm_b_79"}, "weights_of", "one of dynmm_a"),
+        ({"training": {"epochs": 3}}, "training", "takes those of weights_of"),
+        ({"gate": "soft"}, "gate", "takes those of weights_of"),
+        ({"model": "static"}, "model", "dynamic"),
+    ],
+)
+def test_bad_budgets_are_refused(changes, key, words):
+    run = {**CONFIG["nyuv2"]["runs"]["dynmm_b_45"], **changes}
+    run = {name: value for name, value in run.items() if value is not None}
+    error = refusal(changed((*RUNS, "dynmm_b_45"), run))
+    assert error.key == f"nyuv2.runs.dynmm_b_45.{key}"
+    assert words in f"{error.found} {error.expected}"
+
+
+def test_without_held_out_frames_no_budget_can_be_set():
+    for path in (TRAINING, (*RUNS, "dynmm_b", "training")):
+        block = {**CONFIG["nyuv2"]["training"], "select_on": "test"}
+        error = refusal(changed(path, block))
+        assert error.key == "nyuv2.runs.dynmm_b_79.budget"
+        assert "select_on: test" in error.found
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        (("nyuv2", "noise", "models"), "nyuv2.noise.models"),
+        ((*RUNS, "dynmm_a", "init_from"), "nyuv2.runs.dynmm_a.init_from"),
+    ],
+)
+def test_a_budget_is_no_network_of_its_own(path, key):
+    value = ["dynmm_b_45"] if key.endswith("models") else "dynmm_b_45"
+    assert refusal(changed(path, value)).key == key
+
+
+def test_a_run_overrides_the_shared_training():
+    config = changed((*RUNS, "dynmm_a", "training"), {"epochs": 77, "select_on": "test"})
+    validate(config, SCHEMA)
+    assert segmentation.training(config, "dynmm_a")["training"]["epochs"] == 77
+    assert segmentation.evaluation(config, "dynmm_a")["run"]["select_on"] == "test"
+    assert segmentation.training(config, "dynmm_b") == segmentation.training(CONFIG, "dynmm_b")
 
 
 def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():

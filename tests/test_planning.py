@@ -7,10 +7,10 @@ import time
 import pytest
 
 import workflow_tree
-from dynmm.configuration.runs import shown_runs
+from dynmm.configuration.runs import shown_runs, trained_runs
 from workflow_tree import PRESETS, SETTINGS, change_config, edit, finished_tree
 
-RUNS = list(SETTINGS["nyuv2"]["runs"])
+RUNS = trained_runs(SETTINGS["nyuv2"]["runs"])
 SHOWN = shown_runs(SETTINGS["nyuv2"]["runs"])
 SEEDS = len(SETTINGS["seeds"])
 KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
@@ -40,7 +40,9 @@ def force_paths(*runs, seeds=SEEDS):
 
 
 FORCED = force_paths(*GATED) | STUDY
-DYNMM_B = train("dynmm_b") | evaluate("dynmm_b") | force_paths("dynmm_b") | STUDY
+BUDGETS = ("dynmm_b_79", "dynmm_b_45")  # set on DynMM-b
+OF_B = evaluate("dynmm_b", *BUDGETS)
+DYNMM_B = train("dynmm_b") | OF_B | force_paths("dynmm_b") | STUDY
 NETWORKS = train(*RUNS) | evaluate(*SHOWN) | FORCED
 
 
@@ -150,7 +152,7 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
     text = preset.read_text()
     preset.write_text(text.replace("temperature: [1.0, 0.0001]", "temperature: [1.0, 0.5]"))
     forced = force_paths("dynmm_b") | STUDY
-    assert planned(tree) == train("dynmm_b") | evaluate("dynmm_b") | forced | REPORTS
+    assert planned(tree) == train("dynmm_b") | OF_B | forced | REPORTS
     change_config(tree, "nyuv2.runs.dynmm_b.temperature", [1.0, 0.0001])  # goes over the preset
     assert not planned(tree)
 
@@ -174,12 +176,17 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
             | STUDY
             | REPORTS,
         ),
+        (
+            "nyuv2.runs.dynmm_b_45.budget",
+            {"depth_share": 0.4},
+            evaluate("dynmm_b_45") | STUDY | TABLES,
+        ),
         ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
         ("nyuv2.training.learning_rate", 0.0123, NETWORKS | REPORTS),
         (
             "nyuv2.training.resource_weight",
             0.123,
-            train(*GATED) | evaluate(*GATED) | FORCED | REPORTS,
+            train(*GATED) | evaluate(*GATED, *BUDGETS) | FORCED | REPORTS,
         ),
         (
             "nyuv2.runs.dynmm_b.temperature",

@@ -8,7 +8,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 
 
 def check_robustness(config):
-    """Refuse models of the sweeps and of figure 7 that are not shown, or whose paths are random.
+    """Refuse models of sweeps and of figure 7 that are not shown or have no gate of their own.
 
     Args:
         config: a configuration that fits the schema.
@@ -28,7 +28,12 @@ def check_robustness(config):
 def _check_segmentation(section):
     runs = section["runs"]
     # a network under random paths draws them batch by batch: no batch could be left out
-    gated = {n: runs[n] for n in shown_runs(runs) if runs[n].get("gate") != "random"}
+    # nor does a sweep know the offset of a budget set after training
+    gated = {
+        name: runs[name]
+        for name in shown_runs(runs)
+        if runs[name].get("gate") != "random" and "weights_of" not in runs[name]
+    }
     for name in section["noise"]["models"]:
         _check_run("nyuv2.noise.models", name, list(gated))
     chosen = section["predicted_frames"]

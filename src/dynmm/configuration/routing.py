@@ -9,12 +9,18 @@ TABLES = {"table1": "mmimdb", "table2": "mosei", "table3": NYUV2}  # that show g
 
 
 def gated_runs(config):
-    """Runs of the segmentation networks whose gate chooses: those under random paths have none."""
+    """Runs of the segmentation networks whose gate chooses, each with weights of its own.
+
+    Networks under random paths have no such gate; a budget set after training has the forced paths
+    of the run whose weights it takes.
+    """
     runs = config[NYUV2]["runs"]
     return [
         name
         for name in shown_runs(runs)
-        if runs[name]["model"] == "dynamic" and runs[name].get("gate") != "random"
+        if runs[name]["model"] == "dynamic"
+        and runs[name].get("gate") != "random"
+        and "weights_of" not in runs[name]
     ]
 
 

@@ -4,8 +4,13 @@ RELEASED_SEED = 0  # released weights were trained once, elsewhere
 
 
 def trained_runs(runs):
-    """Names of the runs that are trained here: all but those with released weights."""
-    return [name for name, run in runs.items() if "weights" not in run]
+    """Names of the runs that are trained here: all but those with released or borrowed weights."""
+    return [name for name, run in runs.items() if not {"weights", "weights_of"} & set(run)]
+
+
+def weights_owner(runs, name):
+    """The run whose weights a run has: its own name, but for a budget set after training."""
+    return runs[name].get("weights_of", name)
 
 
 def shown_runs(runs):
@@ -29,8 +34,8 @@ def run_seeds(config, task):
 
 
 def chain_of(runs, name):
-    """Names of a run and of all that its weights come from, the first one first."""
-    chain = [name]
+    """Names of the trainings that the weights of a run come from, the first one first."""
+    chain = [weights_owner(runs, name)]
     while (earlier := runs[chain[0]].get("init_from")) is not None:
         chain.insert(0, earlier)
     return chain

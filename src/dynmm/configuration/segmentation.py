@@ -1,6 +1,6 @@
 """Slices of the configuration for the stages of the segmentation networks."""
 
-from dynmm.configuration.runs import chain_of, run_titles
+from dynmm.configuration.runs import chain_of, run_titles, weights_owner
 from dynmm.vocabulary import TEST
 
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
@@ -72,7 +72,16 @@ def evaluation(config, run):
     """What the evaluation of the run `run` follows from, beside its weights, data and code."""
     task, data = config["nyuv2"], config["data"]["nyuv2"]
     own = task["runs"][run]
-    settings = {"model": own["model"], "select_on": _select_on(task, own)}
+    trained = task["runs"][weights_owner(task["runs"], run)]
+    settings = {"model": own["model"], "select_on": select_on(task, trained)}
+    if "budget" in own:
+        # set on the frames that were held out of the training
+        share = trained.get("training", {}).get("validation_share")
+        settings |= {
+            "weights_of": own["weights_of"],
+            "budget": own["budget"],
+            "validation_share": share or task["training"]["validation_share"],
+        }
     if own.get("gate") == "random":
         settings["gate"] = "random"  # such a network draws its paths in the evaluation too
     if (epochs := epochs_total(config, run)) is not None:
@@ -120,7 +129,8 @@ def history(config):
     }
 
 
-def _select_on(task, own):
+def select_on(task, own):
+    """On what the best epoch of a run was chosen: validation, test, or elsewhere."""
     if "weights" in own:
         return "released weights"
     return own.get("training", {}).get("select_on", task["training"]["select_on"])

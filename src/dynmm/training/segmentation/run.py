@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from dynmm.data.nyuv2.batches import MODALITIES, evaluation_batches, training_batches
-from dynmm.data.nyuv2.frames import SegmentationFrames, holdout
+from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
 from dynmm.files import read_json
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
@@ -111,8 +111,4 @@ def _samples(manifest_path, manifest, training):
     prepared = manifest_path.parent
     if training["select_on"] == TEST:
         return SegmentationFrames(prepared, "train"), SegmentationFrames(prepared, "test")
-    kept, held_out = holdout(manifest, training["validation_share"], seed=0)
-    return (
-        SegmentationFrames(prepared, "train", kept),
-        SegmentationFrames(prepared, "train", held_out),
-    )
+    return training_parts(prepared, manifest, training["validation_share"])
