@@ -15,6 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 TRAINING = ("nyuv2", "training")
 RUNS = ("nyuv2", "runs")
+LEARNED = {"dynmm_a", "dynmm_b", "dynmm_noise_1", "dynmm_noise"}  # gates that learn
+NOISY = {"stage1_noise", "esanet_noise_1", "esanet_noise_2", "esanet_noise"} | LEARNED - {
+    "dynmm_a",
+    "dynmm_b",
+}
 
 
 def changed(path, value):
@@ -228,7 +233,7 @@ def test_the_sample_s_budgets_are_the_paper_s_reductions():
         ({"weights_of": None}, "weights_of", "nothing"),
         ({"budget": {"watts": 3}}, "budget.watts", "one of depth_share"),
         ({"budget": {"ms": 3, "depth_share": 0.5}}, "budget", "one of depth_share"),
-        ({"weights_of": "stage1"}, "weights_of", "one of dynmm_a, dynmm_b"),
+        ({"weights_of": "stage1"}, "weights_of", "one of dynmm_a, dynmm_b, dynmm_noise"),
         ({"weights_of": "dynmm_b_79"}, "weights_of", "one of dynmm_a"),
         ({"training": {"epochs": 3}}, "training", "takes those of weights_of"),
         ({"gate": "soft"}, "gate", "takes those of weights_of"),
@@ -263,6 +268,42 @@ def test_a_budget_is_no_network_of_its_own(path, key):
     assert refusal(changed(path, value)).key == key
 
 
+def test_a_run_s_augmentation_goes_over_the_shared_one():
+    noise = {"share": 0.5, "level": 1.5}
+    for run in NOISY:
+        found = segmentation.training(CONFIG, run)["augmentation"]
+        assert found == CONFIG["nyuv2"]["augmentation"] | {"noise": noise}
+    assert segmentation.training(CONFIG, "esanet")["augmentation"]["noise"] is None
+    config = changed(("nyuv2", "augmentation", "noise"), noise)
+    config["nyuv2"]["runs"]["esanet"]["augmentation"] = {"noise": None}
+    validate(config, SCHEMA)
+    assert segmentation.training(config, "esanet")["augmentation"]["noise"] is None
+    assert segmentation.training(config, "rgb")["augmentation"]["noise"] == noise
+
+
+def test_networks_trained_with_noise_are_trained_as_long_as_their_control():
+    runs = CONFIG["nyuv2"]["runs"]
+    epochs = {
+        run: [segmentation.training(CONFIG, n)["training"]["epochs"] for n in chain_of(runs, run)]
+        for run in ("dynmm_noise", "esanet_noise")
+    }
+    assert epochs["dynmm_noise"] == epochs["esanet_noise"] == [12, 5, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("noise", "key"),
+    [
+        ({"share": 0, "level": 1.0}, "noise.share"),
+        ({"share": 0.5}, "noise.level"),
+        ({"share": 0.5, "level": 0}, "noise.level"),
+        (0.5, "noise"),
+    ],
+)
+def test_bad_noise_in_training_is_refused(noise, key):
+    error = refusal(changed((*RUNS, "rgb", "augmentation"), {"noise": noise}))
+    assert error.key == f"nyuv2.runs.rgb.augmentation.{key}"
+
+
 def test_a_run_overrides_the_shared_training():
     config = changed((*RUNS, "dynmm_a", "training"), {"epochs": 77, "select_on": "test"})
     validate(config, SCHEMA)
@@ -273,7 +314,8 @@ def test_a_run_overrides_the_shared_training():
 
 def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():
     training = {
-        run: segmentation.training(CONFIG, run)["training"] for run in CONFIG["nyuv2"]["runs"]
+        run: segmentation.training(CONFIG, run)["training"]
+        for run in trained_runs(CONFIG["nyuv2"]["runs"])
     }
     assert "gate" not in training["esanet"] and "temperature" not in training["esanet"]
     assert (training["stage1"]["gate"], training["stage1"]["gumbel"]) == ("random", False)
@@ -284,10 +326,15 @@ def test_the_gate_reaches_the_training_and_defaults_to_a_constant_temperature():
 @pytest.mark.parametrize(
     ("path", "value", "runs"),
     [
-        ((*TRAINING, "resource_weight"), 0.123, {"dynmm_a", "dynmm_b"}),
-        ((*TRAINING, "gumbel"), True, {"dynmm_a", "dynmm_b"}),
-        ((*TRAINING, "weight_decay"), 0.123, set(CONFIG["nyuv2"]["runs"])),
+        ((*TRAINING, "resource_weight"), 0.123, LEARNED),
+        ((*TRAINING, "gumbel"), True, LEARNED),
+        ((*TRAINING, "weight_decay"), 0.123, set(trained_runs(CONFIG["nyuv2"]["runs"]))),
         ((*RUNS, "dynmm_b", "temperature"), [0.0001, 1.0], {"dynmm_b"}),
+        (
+            ("nyuv2", "augmentation", "noise"),
+            {"share": 0.1, "level": 1.0},
+            set(trained_runs(CONFIG["nyuv2"]["runs"])) - NOISY,
+        ),
         (("nyuv2", "evaluation", "batch_size"), 3, set()),
         (("data", "nyuv2", "content"), "photographs", set()),
         (("data", "nyuv2", "raw_dir"), "elsewhere", set()),
@@ -299,7 +346,7 @@ def test_a_training_slice_changes_with_what_it_trains_on_alone(path, value, runs
     config = changed(path, value)
     different = {
         run
-        for run in CONFIG["nyuv2"]["runs"]
+        for run in trained_runs(CONFIG["nyuv2"]["runs"])
         if segmentation.training(config, run) != segmentation.training(CONFIG, run)
     }
     assert different == runs

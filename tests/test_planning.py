@@ -14,7 +14,8 @@ RUNS = trained_runs(SETTINGS["nyuv2"]["runs"])
 SHOWN = shown_runs(SETTINGS["nyuv2"]["runs"])
 SEEDS = len(SETTINGS["seeds"])
 KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
-GATED = ("dynmm_a", "dynmm_b")
+GATED = ("dynmm_a", "dynmm_b", "dynmm_noise")
+ON_THE_WAY = ("dynmm_noise_1",)  # with a gate that learns
 
 pytestmark = pytest.mark.slow
 
@@ -186,7 +187,7 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
         (
             "nyuv2.training.resource_weight",
             0.123,
-            train(*GATED) | evaluate(*GATED, *BUDGETS) | FORCED | REPORTS,
+            train(*GATED, *ON_THE_WAY) | evaluate(*GATED, *BUDGETS) | FORCED | REPORTS,
         ),
         (
             "nyuv2.runs.dynmm_b.temperature",
