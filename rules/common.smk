@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 from dynmm.code_closure import code_closure
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
-from dynmm.configuration.runs import run_seeds, trained_runs
+from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
@@ -168,6 +168,7 @@ def segmentation_weights(wildcards):
 
 def weights_of_run(run, seed):
     """As `segmentation_weights`, of the preset in config."""
+    run = weights_owner(config["nyuv2"]["runs"], run)
     if "weights" in config["nyuv2"]["runs"][run]:
         return _released_weights(run)
     folder = Path("results") / config["preset"] / "nyuv2" / "models" / run / f"seed{seed}"
@@ -196,13 +197,13 @@ def _released_weights(run):
 
 
 def segmentation_madds(wildcards):
-    """The counted multiply-adds of a run's kind of network."""
-    kind = config["nyuv2"]["runs"][wildcards.run]["model"]
-    return f"results/{{preset}}/nyuv2/madds/{kind}.json"
+    """The counted multiply-adds of a run's network: of its kind, or its own."""
+    counted = segmentation.counted_as(config["nyuv2"]["runs"], wildcards.run)
+    return f"results/{{preset}}/nyuv2/madds/{counted}.json"
 
 
 def segmentation_results(pattern, runs=None):
-    """A file below results/<preset>/nyuv2/ for every run (or those in `runs`) and its seeds."""
+    """A file below results/<preset>/nyuv2/ for every run that is shown (or those in `runs`)."""
     folder = Path("results") / config["preset"] / "nyuv2"
     return [
         str(folder / pattern.format(run=run, seed=seed))

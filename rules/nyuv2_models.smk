@@ -1,7 +1,7 @@
 # NYU Depth V2: prepared arrays to trained networks, their multiply-adds and their metrics.
 # Needs: results/{preset}/nyuv2/prepared/manifest.json with its arrays; released weights where a run
 #        of the config names some.
-# Makes: models/{run}/seed{seed}/ (weights, history, training), madds/{kind}.json and
+# Makes: models/{run}/seed{seed}/ (weights, history, training), madds/{kind or run}.json and
 #        metrics/{run}/seed{seed}/ (metrics, decisions) in results/{preset}/nyuv2/.
 # A training keeps its unfinished state in results/{preset}/nyuv2/resume/, which is no output:
 # Snakemake deletes the outputs of a job that fails.
@@ -41,28 +41,29 @@ rule train_segmentation:
 
 
 rule count_segmentation_madds:
-    """Measure the multiply-adds of one kind of network, path by path."""
+    """Measure the multiply-adds of one kind of network, or of a run's own, path by path."""
     input:
         script="workflow/scripts/count_segmentation_madds.py",
         code=code_of("count_segmentation_madds"),
     output:
-        "results/{preset}/nyuv2/madds/{kind}.json",
+        "results/{preset}/nyuv2/madds/{counted}.json",
     log:
-        "logs/{preset}/nyuv2/count_segmentation_madds/{kind}.log",
+        "logs/{preset}/nyuv2/count_segmentation_madds/{counted}.log",
     benchmark:
-        "results/{preset}/nyuv2/benchmarks/count_segmentation_madds/{kind}.tsv"
+        "results/{preset}/nyuv2/benchmarks/count_segmentation_madds/{counted}.tsv"
     wildcard_constraints:
-        kind="rgb|depth|static|dynamic",
+        counted=one_of(
+            {"static", "dynamic", *segmentation.counted_networks(config["nyuv2"]["runs"])}
+        ),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         **growing(mem_mb=3000, runtime=10),
     params:
-        config=as_json(segmentation.madds(config)),
+        config=lambda wildcards: as_json(segmentation.madds(config, wildcards.counted)),
     shell:
-        "python {input.script:q} --kind {wildcards.kind} --out {output:q}"
-        " --config {params.config:q} --log {log:q}"
+        "python {input.script:q} --out {output:q} --config {params.config:q} --log {log:q}"
 
 
 rule evaluate_segmentation:
@@ -81,7 +82,7 @@ rule evaluate_segmentation:
     benchmark:
         "results/{preset}/nyuv2/benchmarks/evaluate_segmentation/{run}.seed{seed}.tsv"
     wildcard_constraints:
-        run=one_of(config["nyuv2"]["runs"]),
+        run=one_of(shown_runs(config["nyuv2"]["runs"])),
     conda:
         "../envs/training.yaml"
     threads: threads_of("evaluate_segmentation")

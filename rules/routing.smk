@@ -29,7 +29,7 @@ rule evaluate_paths:
     resources:
         **resources_of("evaluate_paths"),
     params:
-        config=as_json(routing.forced_paths(config)),
+        config=lambda wildcards: as_json(routing.forced_paths(config, wildcards.run)),
     shell:
         "python {input.script:q} --run {wildcards.run} --prepared {input.prepared:q}"
         " --weights {input.weights:q} --seed {wildcards.seed}"

@@ -12,7 +12,7 @@ CONFIG = {
         "pretrained": "none",
     },
     "prepare": {"depth": "refined"},
-    "augmentation": {"rescale": [1.4, 1.6], "hsv": "corrected"},
+    "augmentation": {"rescale": [1.4, 1.6], "hsv": "corrected", "noise": None},
     "training": {
         "model": "dynamic",
         "gate": "soft",

@@ -82,6 +82,9 @@ def test_the_area_is_relative_to_each_seeds_clean_score():
     assert table.loc["dynmm", "relative_area"] == pytest.approx(table["relative_area"]["esanet"])
     assert table.loc["dynmm", "clean"] == pytest.approx(1.1)
     assert table.loc["dynmm", "missing"] == 0.3 and np.isnan(table.loc["esanet", "missing"])
+    # 0.30, 0.20, 0.42, 0.42 at the highest level, over 0.50, 0.50, 0.60, 0.60
+    assert table.loc["dynmm", "score_ratio"] == pytest.approx(1.34 / 2.2)
+    assert table.loc["esanet", "cost_ratio"] == 1.0
     assert table.loc["esanet", ["runs", "seeds", "highest_level"]].tolist() == [2, 2, 1.0]
 
 

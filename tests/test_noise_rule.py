@@ -33,6 +33,11 @@ def test_one_draw_decides_between_the_modalities(monkeypatch):
         assert noisy_modalities(modalities, 0, len(draws)) == expected
 
 
+def test_a_share_of_one_leaves_no_unit_clean():
+    for run in range(5):
+        assert noisy_modalities(("depth",), run, 50, 1.0) == ["depth"] * 50
+
+
 def test_the_draws_of_a_run_are_its_own():
     drawn = {tuple(noisy_modalities(("rgb", "depth"), run, 12)) for run in range(10)}
     assert len(drawn) == 10
@@ -57,9 +62,7 @@ def test_padding_has_no_noise_and_no_part_in_the_level():
 
 
 def test_noisy_samples_replace_clean_ones_and_leave_those_as_they_were(monkeypatch):
-    monkeypatch.setattr(
-        noise_sweep, "noisy_modalities", lambda modalities, run, units: ["rgb", None, "depth"]
-    )
+    monkeypatch.setattr(noise_sweep, "noisy_modalities", lambda *drawn: ["rgb", None, "depth"])
     clean = {"path": np.array([0, 1, 2, 3, 4]), "score": np.zeros((5, 2))}
     units = [range(1), range(1, 3), range(3, 5)]
     asked = []

@@ -7,12 +7,15 @@ import time
 import pytest
 
 import workflow_tree
+from dynmm.configuration.runs import shown_runs, trained_runs
 from workflow_tree import PRESETS, SETTINGS, change_config, edit, finished_tree
 
-RUNS = list(SETTINGS["nyuv2"]["runs"])
+RUNS = trained_runs(SETTINGS["nyuv2"]["runs"])
+SHOWN = shown_runs(SETTINGS["nyuv2"]["runs"])
 SEEDS = len(SETTINGS["seeds"])
 KINDS = {run["model"] for run in SETTINGS["nyuv2"]["runs"].values()}
-GATED = ("dynmm_a", "dynmm_b")
+GATED = ("dynmm_a", "dynmm_b", "dynmm_noise")
+ON_THE_WAY = ("dynmm_noise_1",)  # with a gate that learns
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +24,8 @@ HISTORY = {("plot_history", ""): 1}
 REPORTS = TABLES | HISTORY
 STUDY = {("evaluate_path_routing", ""): 1}  # Table 3 shows gains over random choice
 PREPARE = {("prepare_nyuv2", ""): 1}
-MADDS = {("count_segmentation_madds", kind): 1 for kind in KINDS}
+COUNTED = ("esanet_small",)  # has a network of its own
+MADDS = {("count_segmentation_madds", name): 1 for name in (*KINDS, *COUNTED)}
 
 
 def train(*runs, seeds=SEEDS):
@@ -37,8 +41,10 @@ def force_paths(*runs, seeds=SEEDS):
 
 
 FORCED = force_paths(*GATED) | STUDY
-DYNMM_B = train("dynmm_b") | evaluate("dynmm_b") | force_paths("dynmm_b") | STUDY
-NETWORKS = train(*RUNS) | evaluate(*RUNS) | FORCED
+BUDGETS = ("dynmm_b_79", "dynmm_b_45")  # set on DynMM-b
+OF_B = evaluate("dynmm_b", *BUDGETS)
+DYNMM_B = train("dynmm_b") | OF_B | force_paths("dynmm_b") | STUDY
+NETWORKS = train(*RUNS) | evaluate(*SHOWN) | FORCED
 
 
 def planned(tree):
@@ -90,7 +96,7 @@ def test_an_edited_loss_leaves_preparation_and_counts_alone(tree):
 
 def test_an_edited_evaluation_leaves_the_models_alone(tree):
     edit(tree, "src/dynmm/evaluation/segmentation/results.py")
-    assert planned(tree) == evaluate(*RUNS) | STUDY | TABLES
+    assert planned(tree) == evaluate(*SHOWN) | STUDY | TABLES
 
 
 def test_an_edited_table_style_plans_the_tables_alone(tree):
@@ -105,7 +111,7 @@ def test_an_edited_figure_style_plans_the_figures_alone(tree):
 
 def test_a_seed_more_plans_its_own_jobs_and_the_reports(tree):
     change_config(tree, "seeds", [*SETTINGS["seeds"], 7])
-    own = train(*RUNS, seeds=1) | evaluate(*RUNS, seeds=1) | force_paths(*GATED, seeds=1)
+    own = train(*RUNS, seeds=1) | evaluate(*SHOWN, seeds=1) | force_paths(*GATED, seeds=1)
     assert planned(tree) == own | STUDY | REPORTS
 
 
@@ -117,6 +123,20 @@ def test_a_seed_less_plans_the_reports_alone(tree):
 def test_a_run_less_plans_the_reports_alone(tree):
     change_config(tree, "nyuv2.runs.rgb", None)
     assert planned(tree) == STUDY | REPORTS
+
+
+def test_a_run_on_the_way_is_trained_and_not_shown_and_goes_with_the_last_one(tree):
+    on_the_way = {"esanet_long_1", "esanet_long_2"}
+    assert on_the_way.isdisjoint(SHOWN) and "esanet_long" in SHOWN
+    shutil.rmtree(tree / "results")
+    shutil.rmtree(tree / "reports")
+    assert {("train_segmentation", run): SEEDS for run in on_the_way}.items() <= dict(
+        planned(tree)
+    ).items()
+    change_config(tree, "nyuv2.runs.esanet_long", None)
+    without = planned(tree)
+    assert not {run for rule, run in without if run.startswith("esanet_long")}
+    assert without["train_segmentation", "dynmm_b"] == SEEDS
 
 
 def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
@@ -133,7 +153,7 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
     text = preset.read_text()
     preset.write_text(text.replace("temperature: [1.0, 0.0001]", "temperature: [1.0, 0.5]"))
     forced = force_paths("dynmm_b") | STUDY
-    assert planned(tree) == train("dynmm_b") | evaluate("dynmm_b") | forced | REPORTS
+    assert planned(tree) == train("dynmm_b") | OF_B | forced | REPORTS
     change_config(tree, "nyuv2.runs.dynmm_b.temperature", [1.0, 0.0001])  # goes over the preset
     assert not planned(tree)
 
@@ -143,13 +163,31 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
     [
         ("nyuv2.prepare.depth", "raw", PREPARE | NETWORKS | REPORTS),
         ("nyuv2.network.fusion", "add", MADDS | NETWORKS | REPORTS),
-        ("nyuv2.network.pretrained", "imagenet", NETWORKS | REPORTS),
+        (
+            "nyuv2.network.pretrained",
+            "imagenet",
+            {job: n for job, n in NETWORKS.items() if job[1] not in COUNTED} | REPORTS,
+        ),
+        (
+            "nyuv2.runs.esanet_small.network.encoder",
+            "resnet34",
+            {("count_segmentation_madds", "esanet_small"): 1}
+            | train("esanet_small")
+            | evaluate("esanet_small")
+            | STUDY
+            | REPORTS,
+        ),
+        (
+            "nyuv2.runs.dynmm_b_45.budget",
+            {"depth_share": 0.4},
+            evaluate("dynmm_b_45") | STUDY | TABLES,
+        ),
         ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
         ("nyuv2.training.learning_rate", 0.0123, NETWORKS | REPORTS),
         (
             "nyuv2.training.resource_weight",
             0.123,
-            train(*GATED) | evaluate(*GATED) | FORCED | REPORTS,
+            train(*GATED, *ON_THE_WAY) | evaluate(*GATED, *BUDGETS) | FORCED | REPORTS,
         ),
         (
             "nyuv2.runs.dynmm_b.temperature",
@@ -161,8 +199,8 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
             "stage1",
             DYNMM_B | REPORTS,
         ),
-        ("nyuv2.evaluation.batch_size", 3, evaluate(*RUNS) | FORCED | TABLES),
-        ("data.nyuv2.content", "other rooms", evaluate(*RUNS) | STUDY | REPORTS),
+        ("nyuv2.evaluation.batch_size", 3, evaluate(*SHOWN) | FORCED | TABLES),
+        ("data.nyuv2.content", "other rooms", evaluate(*SHOWN) | STUDY | REPORTS),
         ("resources.train_segmentation.mem_mb", 9000, {}),
     ],
 )

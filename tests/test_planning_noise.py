@@ -77,6 +77,20 @@ def test_a_changed_setting_trains_nothing_and_plans_what_reads_it(tree, key, val
     assert planned(tree, *targets) == jobs
 
 
+def test_the_example_adds_networks_trained_with_noise_to_the_paper_s_preset(tree):
+    given = ("--configfile", "config/examples/noise_trained.yaml", "--config", "preset=paper")
+    jobs = planned(tree, "reports/figure6.pdf", *given)
+    trained = {run for rule, run in jobs if rule == "train_segmentation"}
+    paper = {"esanet", "stage1", "dynmm_a", "dynmm_b"}
+    assert trained - paper == {
+        *("stage1_noise", "dynmm_noise_1", "dynmm_noise"),
+        *("esanet_noise_1", "esanet_noise_2", "esanet_noise"),
+    }
+    assert jobs["evaluate_noise", "dynmm_noise"] == 4 * 3  # settings and seeds
+    without = planned(tree, "reports/figure6.pdf", "--config", "preset=paper")
+    assert {run for rule, run in without if rule == "train_segmentation"} == paper
+
+
 @pytest.mark.parametrize(
     ("source", "jobs"),
     [

@@ -7,7 +7,7 @@ import pytest
 from workflow_tree import SETTINGS, change_config, edit, finished_tree, planned
 
 SEEDS = len(SETTINGS["seeds"])
-GATED = ("dynmm_a", "dynmm_b")
+GATED = ("dynmm_a", "dynmm_b", "dynmm_noise")
 
 pytestmark = pytest.mark.slow
 

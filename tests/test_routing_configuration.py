@@ -45,11 +45,11 @@ def test_bad_settings_are_refused(path, value, words):
 def test_gates_that_choose_are_those_that_learn_and_those_released():
     config = changed("nyuv2.runs.released", {"model": "dynamic", "weights": "ckpt_best.pth"})
     validate(config, SCHEMA)
-    assert routing.gated_runs(config) == ["dynmm_a", "dynmm_b", "released"]
+    assert routing.gated_runs(config) == ["dynmm_a", "dynmm_b", "dynmm_noise", "released"]
 
 
 def test_forced_paths_follow_from_no_training_and_no_description():
-    slices = routing.forced_paths(CONFIG)
+    slices = routing.forced_paths(CONFIG, "dynmm_a")
     assert set(slices) == {"network", "prepare", "evaluation"}
     assert "pretrained" not in slices["network"]
 

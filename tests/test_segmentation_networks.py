@@ -24,7 +24,12 @@ INPUTS = {"rgb": (RGB,), "depth": (DEPTH,), "static": (RGB, DEPTH)}
 @pytest.mark.parametrize("fusion", ["SE-add", "add"])
 @pytest.mark.parametrize(
     ("encoder", "block"),
-    [("resnet18", "NonBottleneck1D"), ("resnet34", "BasicBlock"), ("resnet50", "BasicBlock")],
+    [
+        ("resnet10", "BasicBlock"),
+        ("resnet18", "NonBottleneck1D"),
+        ("resnet34", "BasicBlock"),
+        ("resnet50", "BasicBlock"),
+    ],
 )
 def test_outputs_have_the_four_scales_in_training_and_one_in_evaluation(
     kind, fusion, encoder, block

@@ -29,6 +29,19 @@ def test_another_seed_gives_another_network(tmp_path, manifest):
     assert results(tmp_path / "1")[0] != results(tmp_path / "2")[0]
 
 
+def test_noise_in_training_reaches_the_network(tmp_path, manifest):
+    static = {key: value for key, value in CONFIG["training"].items() if key != "gate"}
+    static |= {"model": "static", "epochs": 1}
+    made = []
+    for noise in (None, {"share": 1.0, "level": 2.0}):
+        augmentation = {**CONFIG["augmentation"], "noise": noise}
+        config = {**CONFIG, "training": static, "augmentation": augmentation}
+        arguments = command(PROGRAM, tmp_path / str(bool(noise)), manifest, config)
+        assert run(arguments).returncode == 0
+        made.append(results(tmp_path / str(bool(noise)))[0])
+    assert made[0] != made[1]
+
+
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_learning_rate(tmp_path, manifest):
     config = {**CONFIG, "training": {**CONFIG["training"], "learning_rate": 1e30}}
     done = run(command(PROGRAM, tmp_path, manifest, config))

@@ -10,7 +10,12 @@ from dynmm.data.nyuv2.batches import SegmentationDataset, evaluation_batches, tr
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.data.nyuv2.hsv import VERSIONS, jitter_hsv, random_hsv
 from dynmm.data.nyuv2.prepare import prepare
-from dynmm.data.nyuv2.transforms import DepthScale, EvaluationTransform, TrainingTransform
+from dynmm.data.nyuv2.transforms import (
+    DepthScale,
+    EvaluationTransform,
+    TrainingNoise,
+    TrainingTransform,
+)
 from dynmm.errors import InputError
 from fixture_rules import read_record
 from hsv_formulas import jitter_by_formulas
@@ -18,7 +23,7 @@ from parity_checks import nyu_data
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 SCALE = DepthScale("refined", 2000.0, 500.0)
-AUGMENTATION = {"rescale": [1.0, 1.4], "hsv": "corrected"}
+AUGMENTATION = {"rescale": [1.0, 1.4], "hsv": "corrected", "noise": None}
 DEPTH = {"depth_mode": "refined", "mean": 2000.0, "std": 500.0}
 
 
@@ -208,6 +213,75 @@ def test_bad_augmentation_is_refused():
     for rescale in ((1.4, 1.0), (0, 1), (1.0,)):
         with pytest.raises(InputError, match=r"augmentation\.rescale"):
             TrainingTransform(SCALE, 32, 32, rescale, "authors")
+
+
+# noise in training
+
+
+NOISE = TrainingNoise(share=0.5, level=1.5, modalities=("rgb", "depth"))
+
+
+def with_and_without(noise, seed):
+    """The same draws with noise and without."""
+    made = []
+    for given in (None, noise):
+        transform = TrainingTransform(SCALE, 32, 32, (1.0, 1.4), "corrected", given)
+        rng = np.random.RandomState(seed)
+        made.append(transform(a_frame(seed=1), rng))
+    return made
+
+
+def noisy_names(clean, noisy):
+    return [name for name in ("rgb", "depth") if not torch.equal(clean[name], noisy[name])]
+
+
+def test_noise_comes_after_every_other_draw_and_falls_on_one_modality_at_most():
+    found = []
+    for seed in range(200):
+        clean, noisy = with_and_without(NOISE, seed)
+        for first, second in zip(clean["labels"], noisy["labels"], strict=True):
+            assert torch.equal(first, second)
+        found.append(noisy_names(clean, noisy))
+        assert len(found[-1]) <= 1
+        assert noisy["rgb"].dtype == noisy["depth"].dtype == torch.float32
+    assert found.count([]) == pytest.approx(100, abs=25)
+    assert found.count(["rgb"]) == pytest.approx(50, abs=20)
+    assert found.count(["depth"]) == pytest.approx(50, abs=20)
+
+
+def test_noise_in_training_follows_the_rule_of_the_study():
+    for name in ("rgb", "depth"):
+        noise = TrainingNoise(share=1.0, level=1.5, modalities=(name,))
+        clean, noisy = with_and_without(noise, 0)
+        assert noisy_names(clean, noisy) == [name]
+        added = (noisy[name] - clean[name]) / clean[name].abs().mean()
+        expected = TrainingTransform(SCALE, 32, 32, (1.0, 1.4), "corrected")
+        rng = np.random.RandomState(0)
+        expected(a_frame(seed=1), rng)
+        rng.rand(), rng.randint(1)
+        level = rng.uniform(0, 1.5)
+        normal = rng.standard_normal(tuple(clean[name].shape))
+        assert added.numpy() == pytest.approx(level * normal, abs=1e-4)
+
+
+def test_a_network_of_one_modality_gets_noise_on_that_one(frames):
+    noise = {**AUGMENTATION, "noise": {"share": 1.0, "level": 1.0}}
+    for modalities, changed in ((("rgb",), ["rgb"]), (("depth",), ["depth"])):
+        options = {"seed": 3, "epoch": 0, "batch_size": 1, "modalities": modalities}
+        clean = list(training_batches(frames, (32, 32), DEPTH, AUGMENTATION, **options))
+        noisy = list(training_batches(frames, (32, 32), DEPTH, noise, **options))
+        for one, other in zip(clean, noisy, strict=True):
+            assert noisy_names(one, other) == changed
+
+
+def test_workers_do_not_matter_to_noise(frames):
+    noise = {**AUGMENTATION, "noise": {"share": 0.5, "level": 1.0}}
+    options = {"seed": 3, "epoch": 0, "batch_size": 1}
+    made = [
+        digest(training_batches(frames, (32, 32), DEPTH, noise, workers=workers, **options))
+        for workers in (0, 2)
+    ]
+    assert made[0] == made[1] != digest(epoch_of(frames, 0))
 
 
 # batches

@@ -85,9 +85,38 @@ def test_table_3_means_deviations_and_reduction(paths, tmp_path):
     assert rows.loc["rgb", "modality"] == "RGB"
 
 
+def test_table_3_says_how_long_a_network_was_trained_in_all(tmp_path):
+    long = write_metrics(tmp_path, "dynmm_b", 0, epochs_total=25)
+    released = write_metrics(tmp_path, "released", 0, epochs_total=None)
+    frame, md, tex = written(table("table3", [long, released]), tmp_path)
+    rows = frame.set_index("run")
+    assert rows.loc["dynmm_b", "epochs_total"] == 25
+    assert pd.isna(rows.loc["released", "epochs_total"])
+    assert frame["epochs_total_paper"].isna().all()
+    for text in (md, tex):
+        assert "epochs in all" in text and " 25 " in text
+    assert "epochs_total" not in table("table4", [tmp_path / "dynmm_b/seed0/metrics.json"]).frame
+
+
+def test_a_budget_has_a_row_with_what_was_asked_and_reached(paths, tmp_path):
+    budget = {"unit": "depth_share", "asked": 0.45, "on_validation": 0.44}
+    paths += [
+        write_metrics(tmp_path, "b45", seed, budget={**budget, "on_test": reached})
+        for seed, reached in ((0, 0.5), (1, 0.4))
+    ]
+    config = {"runs": {"b45": "DynMM-b at 45 %"}}
+    for name in ("table3", "table4"):
+        rows = table(name, paths, config).frame.set_index("method")
+        row = rows.loc["DynMM-b at 45 %"]
+        assert (row["budget_unit"], row["budget_asked"]) == ("depth_share", 0.45)
+        assert row["budget_on_test"] == pytest.approx(0.45)
+        assert row["budget_on_validation"] == pytest.approx(0.44)
+        assert rows["budget_asked"].notna().sum() == 1
+
+
 def test_table_columns_are_tidy(paths):
     for name, metrics in {
-        "table3": ["miou", "depth_madds_g", "reduction_pct"],
+        "table3": ["miou", "depth_madds_g", "reduction_pct", "epochs_total"],
         "table4": ["miou", "madds_g"],
     }.items():
         wanted = ["method", "modality"]

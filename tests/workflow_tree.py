@@ -35,7 +35,7 @@ TARGETS = {
     "robustness",
     "routing",
 }  # rules that make nothing
-LABELS = ("run", "table", "kind", "expert", "point")
+LABELS = ("run", "table", "counted", "expert", "point")
 
 
 def configured(*overlays, folder=ROOT):

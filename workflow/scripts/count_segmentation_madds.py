@@ -1,21 +1,22 @@
-"""Count the multiply-adds of one kind of segmentation network, by path."""
+"""Count the multiply-adds of one segmentation network, by path."""
 
 from pathlib import Path
 
 from dynmm import program
 from dynmm.files import write_json
-from dynmm.models.segmentation.build import KINDS, build_segmentation
+from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
 
 
 def main(arguments):
     """Measure the modules at the configured size."""
     network = {**arguments.config["network"], "pretrained": "none"}  # weights do not count
-    model = build_segmentation(arguments.kind, network).eval()
+    kind = arguments.config["kind"]
+    model = build_segmentation(kind, network).eval()
     write_json(
         arguments.out,
         {
-            "kind": arguments.kind,
+            "kind": kind,
             "network": arguments.config["network"],
             "madds": path_madds(model),
         },
@@ -25,7 +26,6 @@ def main(arguments):
 def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
-    parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--out", type=Path, required=True, help="output, .json")
     return parser.parse_args(argv)
 

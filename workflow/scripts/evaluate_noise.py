@@ -6,13 +6,20 @@ import pandas as pd
 
 from dynmm import program
 from dynmm.device import acquire_device
+from dynmm.evaluation.noise import SHARE
 from dynmm.evaluation.noise_sweep import sweep
-from dynmm.evaluation.segmentation.noise import SETTINGS, NoisyFrames, noise_scores
+from dynmm.evaluation.segmentation.noise import (
+    EVERY_SAMPLE,
+    SETTINGS,
+    NoisyFrames,
+    noise_scores,
+)
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 
+KNOWN = SETTINGS | EVERY_SAMPLE
 SWEPT = ("levels", "runs")  # more of them leave what is computed already as it is
 
 
@@ -40,12 +47,13 @@ def main(arguments):
     rows = sweep(
         SweepDirectory(arguments.resume_dir, fingerprint(record), record),
         arguments.setting,
-        SETTINGS[arguments.setting],
+        KNOWN[arguments.setting],
         frames.units(noise["per"]),
         noise["levels"],
         noise["runs"],
         frames,
         lambda results: noise_scores(results, depth_madds),
+        share=1.0 if arguments.setting in EVERY_SAMPLE else SHARE,
     )
     names = {"model": arguments.run, "seed": arguments.seed, "setting": arguments.setting}
     with atomic_path(arguments.out) as path:
@@ -56,7 +64,7 @@ def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
     parser.add_argument("--run", required=True, help="name of the model in the config")
-    parser.add_argument("--setting", choices=SETTINGS, required=True, help="what is made noisy")
+    parser.add_argument("--setting", choices=KNOWN, required=True, help="what is made noisy")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument(
         "--weights", type=Path, required=True, help=".safetensors, or released .pth"

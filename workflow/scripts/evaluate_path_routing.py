@@ -33,10 +33,11 @@ def main(arguments):
         )
     )
     stored = dict(map(_read, arguments.paths))
-    gated = {run for run, _ in stored}
     records = [read_json(path) for path in arguments.metrics]
+    budgets = [record for record in records if "budget" in record]
+    gated = {run for run, _ in stored} | {record["run"] for record in budgets}
     resampling = Resampling(config["draws"], config["bootstrap"])
-    groups = routing_groups(stored, costs)
+    groups = routing_groups(stored, costs, budgets)
     counts = [arguments.dynamic_madds, arguments.static_madds]
     files = [*counts, *arguments.paths, *arguments.metrics]
     write_json(

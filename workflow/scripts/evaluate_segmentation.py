@@ -7,8 +7,9 @@ import torch
 
 from dynmm import program
 from dynmm.data.nyuv2.batches import evaluation_batches
-from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
 from dynmm.device import acquire_device
+from dynmm.evaluation.segmentation.budget import set_budget
 from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
 from dynmm.files import atomic_path, read_json, write_json
 from dynmm.inference.segmentation import run_split
@@ -25,25 +26,36 @@ def main(arguments):
     model = build_segmentation(run["model"], network, len(manifest["class_names"]))
     released = arguments.weights.suffix == ".pth"
     (load_released if released else load_weights)(model, arguments.weights)
+    model = model.to(device).eval()
     frames = SegmentationFrames(arguments.prepared.parent, "test")
     depth = config["prepare"]["depth"]
-    batches = evaluation_batches(
-        frames,
-        (network["height"], network["width"]),
-        {"depth_mode": depth, **manifest["depth_statistics"][depth]},
-        batch_size=config["evaluation"]["batch_size"],
-    )
+    loading = {
+        "size": (network["height"], network["width"]),
+        "depth": {"depth_mode": depth, **manifest["depth_statistics"][depth]},
+        "batch_size": config["evaluation"]["batch_size"],
+    }
+    madds = read_json(arguments.madds)["madds"]
+    budget = None
+    if "budget" in run:
+        _, held_out = training_parts(frames.prepared_dir, manifest, run["validation_share"])
+        budget = set_budget(
+            model,
+            run["budget"],
+            madds["complete"]["depth_encoder"],
+            evaluation_batches(held_out, **loading),
+            device,
+        )
     random = run.get("gate") == "random"
     result = run_split(
-        model.to(device).eval(),
+        model,
         run["model"],
-        batches,
+        evaluation_batches(frames, **loading),
         frames.labels,
         device,
         random_seed=arguments.seed if random else None,
         per_sample=True,
+        penalty=budget.penalty() if budget else None,
     )
-    madds = read_json(arguments.madds)["madds"]
     record = provenance(
         __file__,
         config,
@@ -63,7 +75,9 @@ def main(arguments):
             "paper_data": config["paper_data"],
             "seed": arguments.seed,
             "select_on": run["select_on"],
+            "epochs_total": run.get("epochs_total"),
             **segmentation_metrics(result, madds, manifest["class_names"]),
+            **_budget(run, budget, result.path),
             "measured_on": {
                 "device": _device_name(device),
                 "threads": torch.get_num_threads(),
@@ -72,6 +86,12 @@ def main(arguments):
             "provenance": record,
         },
     )
+
+
+def _budget(run, budget, paths):
+    if budget is None:
+        return {}
+    return {"budget": {"weights_of": run["weights_of"], **budget.record(paths)}}
 
 
 def _device_name(device):

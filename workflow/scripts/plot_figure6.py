@@ -8,7 +8,13 @@ from dynmm.reporting import headings
 from dynmm.reporting.noise_curves import Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
 
-TITLES = {"rgb": "on RGB", "depth": "on depth", "both": "on either"}
+TITLES = {
+    "rgb": "on RGB",
+    "depth": "on depth",
+    "both": "on either",
+    "rgb_all": "on all RGB",
+    "depth_all": "on all depth",
+}
 PANELS = [
     Panel("miou", headings.score("miou").heading, headings.score("miou").scale),
     Panel("depth_encoder_madds", "depth encoder\nMAdds (G)", headings.GIGA, limits=(0, None)),
@@ -22,10 +28,10 @@ def main(arguments):
     fig = noise_figure(
         frame,
         PANELS,
-        models={name: headings.run_title(name) for name in config["models"]},
+        models={name: headings.run_title(name, config.get("titles")) for name in config["models"]},
         settings={name: TITLES[name] for name in config["settings"]},
         notes=[
-            f"each {config['per']} is noisy with probability 0.33 (either: 0.66); "
+            f"each {config['per']} is noisy with probability 0.33 (either: 0.66; all: 1); "
             + counts_note(frame),
             f"data: {config['content']}; preset: {config['preset']}",
         ],

@@ -13,7 +13,7 @@ def main(arguments):
     config, arrays = arguments.config, read_frames(arguments.frames)
     fig = frame_figure(
         arrays,
-        names=[headings.run_title(run) for run in config["runs"]],
+        names=[headings.run_title(run, config.get("titles")) for run in config["runs"]],
         notes=[
             f"noise level {arrays['level']:g}; per cent: labelled pixels that are right; "
             "cells: how many of the four fuse depth on the path taken",

@@ -8,21 +8,22 @@ from dynmm.reporting.style import save_figure
 
 
 def main(arguments):
-    """Draw the histories; the config slice may give `select_on`, `content` and `preset`."""
+    """Draw the histories; the config slice may give `select_on`, `content`, `preset`, `titles`."""
     config = arguments.config
     words = [f"data: {config['content']}"] if "content" in config else []
     words += [f"preset: {config['preset']}"] if "preset" in config else []
     fig = history_figure(
-        read_histories(arguments.histories, arguments.labels or _runs(arguments.histories)),
+        read_histories(arguments.histories, arguments.labels or _runs(arguments.histories, config)),
         select_on=config.get("select_on", "validation"),
         note="; ".join(words),
     )
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 
-def _runs(histories):
-    """The run's name in .../<run>/seed<k>/history.csv."""
-    return [path.parent.parent.name for path in histories]
+def _runs(histories, config):
+    """The run of .../<run>/seed<k>/history.csv, by its title where it has one."""
+    names = [path.parent.parent.name for path in histories]
+    return [config.get("titles", {}).get(name, name) for name in names]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from dynmm.reporting.style import save_figure
 
 
 def main(arguments):
-    """Draw it; the config slice names the `score`."""
-    study = read_routing(arguments.routing, arguments.config["score"])
+    """Draw it; the config slice names the `score` and may give `titles` of runs."""
+    config = arguments.config
+    study = read_routing(arguments.routing, config["score"], config.get("titles"))
     save_figure(
         routing_figure(study), arguments.out, arguments.png or arguments.out.with_suffix(".png")
     )

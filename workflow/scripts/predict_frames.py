@@ -19,17 +19,17 @@ def main(arguments):
     frames = SegmentationFrames(arguments.prepared.parent, "test")
     kinds = [config["models"][name] for name in ("static", "dynamic")]
     weights = [arguments.static, arguments.dynamic]
-    mode, network = config["prepare"]["depth"], config["network"]
+    mode, networks = config["prepare"]["depth"], config["networks"]
     predictions = FramePredictions(
         [
-            load_segmentation(kind, network, len(manifest["class_names"]), path, device)
-            for kind, path in zip(kinds, weights, strict=True)
+            load_segmentation(kind, networks[name], len(manifest["class_names"]), path, device)
+            for name, kind, path in zip(("static", "dynamic"), kinds, weights, strict=True)
         ],
         kinds,
         frames,
         noisy=config["noisy"],
         level=config["level"],
-        size=(network["height"], network["width"]),
+        size=(networks["static"]["height"], networks["static"]["width"]),
         depth={"depth_mode": mode, **manifest["depth_statistics"][mode]},
         batch_size=config["batch_size"],
         device=device,

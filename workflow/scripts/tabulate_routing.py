@@ -10,8 +10,9 @@ from dynmm.reporting.routing_table import routing_frame
 
 
 def main(arguments):
-    """Write both forms; the config slice names the `score`."""
-    study = read_routing(arguments.routing, arguments.config["score"])
+    """Write both forms; the config slice names the `score` and may give `titles` of runs."""
+    config = arguments.config
+    study = read_routing(arguments.routing, config["score"], config.get("titles"))
     frame = routing_frame(study)
     with atomic_path(arguments.out) as path:
         frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

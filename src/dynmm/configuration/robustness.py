@@ -2,8 +2,8 @@
 
 from dynmm.configuration import modality
 from dynmm.configuration.grid import GATE, grid_points, named_gates, spelled
-from dynmm.configuration.runs import run_seeds
-from dynmm.configuration.segmentation import madds
+from dynmm.configuration.runs import run_seeds, run_titles
+from dynmm.configuration.segmentation import shape
 from dynmm.vocabulary import MODALITY_TASKS
 
 SHARED = ("levels", "runs", "per", "batch_size")
@@ -14,7 +14,7 @@ def noise(config, run):
     """What the noise sweep of the run `run` follows from, beside its weights, data and code."""
     task = config["nyuv2"]
     return {
-        "network": madds(config)["network"],
+        "network": shape(config, run),
         "prepare": task["prepare"],
         "model": task["runs"][run]["model"],
         "noise": {key: task["noise"][key] for key in SHARED},
@@ -38,6 +38,7 @@ def figure6(config):
         "preset": config["preset"],
         "content": config["data"]["nyuv2"]["content"],
         "models": config["nyuv2"]["noise"]["models"],
+        "titles": run_titles(config["nyuv2"]["runs"]),
         "settings": config["nyuv2"]["noise"]["settings"],
         "per": config["nyuv2"]["noise"]["per"],
     }
@@ -49,7 +50,7 @@ def predicted_frames(config):
     chosen = task["predicted_frames"]
     kinds = {key: task["runs"][chosen[key]]["model"] for key in ("static", "dynamic")}
     return {
-        "network": madds(config)["network"],
+        "networks": {key: shape(config, chosen[key]) for key in kinds},
         "prepare": task["prepare"],
         "models": kinds,
         **{key: chosen[key] for key in ("noisy", "level", "frames", "batch_size")},
@@ -71,6 +72,7 @@ def figure7(config):
         "preset": config["preset"],
         "content": config["data"]["nyuv2"]["content"],
         "runs": [run for run, _ in predicted_runs(config)],
+        "titles": run_titles(config["nyuv2"]["runs"]),
     }
 
 

@@ -3,11 +3,12 @@
 from dynmm.configuration.grid import all_points, spelled
 from dynmm.configuration.modality_validation import refused, words
 from dynmm.configuration.robustness import noise_point
+from dynmm.configuration.runs import shown_runs
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def check_robustness(config):
-    """Refuse models of the sweeps and of figure 7 that are no runs, or whose paths are random.
+    """Refuse models of sweeps and of figure 7 that are not shown or have no gate of their own.
 
     Dynamic models of the modality level have to be points of the grid, under names of their own.
 
@@ -37,12 +38,17 @@ def _check_points(config, task):
 def _check_segmentation(section):
     runs = section["runs"]
     # a network under random paths draws them batch by batch: no batch could be left out
-    gated = {name: run for name, run in runs.items() if run.get("gate") != "random"}
+    # nor does a sweep know the offset of a budget set after training
+    gated = {
+        name: runs[name]
+        for name in shown_runs(runs)
+        if runs[name].get("gate") != "random" and "weights_of" not in runs[name]
+    }
     for name in section["noise"]["models"]:
         _check_run("nyuv2.noise.models", name, list(gated))
     chosen = section["predicted_frames"]
     dynamic = [name for name, run in gated.items() if run["model"] == "dynamic"]
-    fixed = [name for name, run in runs.items() if run["model"] != "dynamic"]
+    fixed = [name for name in shown_runs(runs) if runs[name]["model"] != "dynamic"]
     for key, allowed in (("static", fixed), ("dynamic", dynamic)):
         _check_run(f"nyuv2.predicted_frames.{key}", chosen[key], allowed)
 

@@ -1,6 +1,7 @@
 """Slices of the configuration for the routing study and its reports."""
 
-from dynmm.configuration.segmentation import madds
+from dynmm.configuration.runs import run_titles, shown_runs
+from dynmm.configuration.segmentation import shape
 from dynmm.vocabulary import NYUV2
 
 RESAMPLING = ("draws", "bootstrap")
@@ -8,19 +9,26 @@ TABLES = {"table1": "mmimdb", "table2": "mosei", "table3": NYUV2}  # that show g
 
 
 def gated_runs(config):
-    """Runs of the segmentation networks whose gate chooses: those under random paths have none."""
+    """Runs of the segmentation networks whose gate chooses, each with weights of its own.
+
+    Networks under random paths have no such gate; a budget set after training has the forced paths
+    of the run whose weights it takes.
+    """
+    runs = config[NYUV2]["runs"]
     return [
         name
-        for name, run in config[NYUV2]["runs"].items()
-        if run["model"] == "dynamic" and run.get("gate") != "random"
+        for name in shown_runs(runs)
+        if runs[name]["model"] == "dynamic"
+        and runs[name].get("gate") != "random"
+        and "weights_of" not in runs[name]
     ]
 
 
-def forced_paths(config):
-    """What a network's forced paths follow from, beside its weights, data and code."""
+def forced_paths(config, run):
+    """What the forced paths of the run `run` follow from, beside its weights, data and code."""
     task = config[NYUV2]
     return {
-        "network": madds(config)["network"],
+        "network": shape(config, run),
         "prepare": task["prepare"],
         "evaluation": task["evaluation"],
     }
@@ -35,8 +43,9 @@ def study(config, task):
 
 
 def report(config, task):
-    """What the table and the figure of a task say beside the study's numbers: which score."""
-    return {"score": config["routing"]["scores"][task]}
+    """What the table and the figure of a task say beside the study's numbers."""
+    titles = {"titles": run_titles(config[NYUV2]["runs"])} if task == NYUV2 else {}
+    return {"score": config["routing"]["scores"][task], **titles}
 
 
 def gain_column(config, table):

@@ -10,7 +10,7 @@ SHARE = 0.33  # of the batches, for each modality that a setting names
 PER = ("batch", "sample")
 
 
-def noisy_modalities(modalities, run, units):
+def noisy_modalities(modalities, run, units, share=SHARE):
     """Which modality is noisy in each unit of one run: one uniform draw u a unit.
 
     The first modality if u < 0.33, the second if 0.33 <= u < 0.66, and so on; never two at once.
@@ -20,12 +20,13 @@ def noisy_modalities(modalities, run, units):
         modalities: names, three at most.
         run: number of the run; its draws depend on it alone.
         units: how many batches (or samples) the split has.
+        share: in place of 0.33; 1 makes every unit noisy, on the first modality.
 
     Returns:
         List of `units` names, None where nothing is noisy.
     """
     uniform = random.Random(run)
-    return [_modality_of(uniform.random(), modalities) for _ in range(units)]
+    return [_modality_of(uniform.random(), modalities, share) for _ in range(units)]
 
 
 class GaussianNoise:
@@ -78,8 +79,8 @@ def split_units(sizes, per):
     return units
 
 
-def _modality_of(draw, modalities):
+def _modality_of(draw, modalities, share):
     for place, modality in enumerate(modalities, start=1):
-        if draw < place * SHARE:
+        if draw < place * share:
             return modality
     return None

@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from dynmm.evaluation.noise import GaussianNoise, noisy_modalities
+from dynmm.evaluation.noise import SHARE, GaussianNoise, noisy_modalities
 from dynmm.vocabulary import NOISE, ZERO
 
 log = logging.getLogger("dynmm.evaluation")
@@ -48,7 +48,7 @@ class NoisyInputs:
             start = rows.stop
 
 
-def noisy_results(clean, units, modalities, level, run, predict):
+def noisy_results(clean, units, modalities, level, run, predict, share=SHARE):
     """Results of every sample in one run at one level, predicting only what is noisy.
 
     Args:
@@ -57,24 +57,25 @@ def noisy_results(clean, units, modalities, level, run, predict):
         modalities: those that the setting makes noisy.
         level, run: see `NoisyInputs`.
         predict: function of `NoisyInputs` that gives the same arrays for its positions.
+        share: of the units, for each modality; see `noise.noisy_modalities`.
 
     Returns:
         Dict of arrays as `clean`, and the share of noisy samples.
     """
-    drawn = noisy_modalities(modalities, run, len(units))
+    drawn = noisy_modalities(modalities, run, len(units), share)
     noisy = [(positions, name) for positions, name in zip(units, drawn, strict=True) if name]
     if not noisy or level == 0:
         return clean, 0.0
-    share = sum(len(positions) for positions, _ in noisy) / sum(map(len, units))
+    found_share = sum(len(positions) for positions, _ in noisy) / sum(map(len, units))
     inputs = NoisyInputs(noisy, level, run)
     found = predict(inputs)
     results = {name: array.copy() for name, array in clean.items()}
     for name, array in found.items():
         results[name][inputs.positions] = array
-    return results, share
+    return results, found_share
 
 
-def sweep(directory, setting, modalities, units, levels, runs, samples, score):
+def sweep(directory, setting, modalities, units, levels, runs, samples, score, share=SHARE):
     """One setting of one model over levels and runs, going on from what the directory holds.
 
     Args:
@@ -86,6 +87,7 @@ def sweep(directory, setting, modalities, units, levels, runs, samples, score):
         runs: how many; each has a seed of its own, its number.
         samples: has `clean()` and `noisy(NoisyInputs)`, dicts of arrays with one row a sample.
         score: function of such a dict that gives a dict of numbers.
+        share: see `noisy_results`.
 
     Returns:
         List of dicts: input ("noise"), level, run, noisy_share and the numbers of `score`.
@@ -98,8 +100,10 @@ def sweep(directory, setting, modalities, units, levels, runs, samples, score):
         if missing:
             clean = directory.clean(samples.clean)
             for run in missing:
-                results, share = noisy_results(clean, units, modalities, level, run, samples.noisy)
-                done[run] = {"noisy_share": share, **score(results)}
+                results, noisy_share = noisy_results(
+                    clean, units, modalities, level, run, samples.noisy, share
+                )
+                done[run] = {"noisy_share": noisy_share, **score(results)}
             directory.store(setting, part, done)
         log.info("%s: level %g, %d of %d runs computed", setting, level, len(missing), runs)
         rows += [

@@ -30,7 +30,17 @@ class SplitResult:
     seconds: float
 
 
-def run_split(model, kind, batches, original_labels, device, *, random_seed=None, per_sample=False):
+def run_split(
+    model,
+    kind,
+    batches,
+    original_labels,
+    device,
+    *,
+    random_seed=None,
+    per_sample=False,
+    penalty=None,
+):
     """Predict a split in order and count pixels at the labels' own resolution.
 
     Args:
@@ -42,6 +52,7 @@ def run_split(model, kind, batches, original_labels, device, *, random_seed=None
         random_seed: a dynamic network takes uniformly random paths (paper, Stage I) instead of
             those of its gate.
         per_sample: keep one confusion matrix a sample.
+        penalty: (5,) taken from the gate's logits, for a budget; see `dynmm.inference.budget`.
     """
     generator = None
     if random_seed is not None:
@@ -52,10 +63,10 @@ def run_split(model, kind, batches, original_labels, device, *, random_seed=None
         drawn = None
         if generator is not None:
             drawn = torch.randint(PATHS, (len(rgb),), generator=generator).to(device)
-        _wait_for(device)
+        wait_for(device)
         started = time.perf_counter()
-        logits, path = run_network(model, kind, rgb, depth, drawn)
-        _wait_for(device)
+        logits, path = run_network(model, kind, rgb, depth, drawn, penalty)
+        wait_for(device)
         seconds += time.perf_counter() - started
         for position, index in enumerate(batch["index"].tolist()):
             labels = original_labels(index)
@@ -76,10 +87,10 @@ def run_split(model, kind, batches, original_labels, device, *, random_seed=None
 
 
 @torch.inference_mode()
-def run_network(model, kind, rgb, depth, paths=None):
+def run_network(model, kind, rgb, depth, paths=None, penalty=None):
     """Logits (B, C, H, W) and the path of each sample (B,), None for networks without a gate."""
     if kind == "dynamic":
-        return model.infer(rgb, depth, paths=paths)
+        return model.infer(rgb, depth, paths=paths, penalty=penalty)
     if kind == "static":
         return model(rgb, depth), None
     return model(rgb if kind == "rgb" else depth), None
@@ -93,6 +104,7 @@ def at_size(logits, size):
     return logits.argmax(0).cpu().numpy()
 
 
-def _wait_for(device):
+def wait_for(device):
+    """Until a GPU has done what it was given, so that its time can be taken."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

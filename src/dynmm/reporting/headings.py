@@ -60,6 +60,11 @@ def expert_title(name, model=None, width=1):
     return f"{EXPERTS.get(model, model)}, width {TIMES} {width:g}"
 
 
-def run_title(name):
-    """The printed name of a run of the segmentation networks; others as the user named them."""
-    return RUNS.get(name, name)
+def run_title(name, titles=None):
+    """The printed name of a run of the segmentation networks.
+
+    Args:
+        name: of the run.
+        titles: run -> title, of the runs that the configuration gives one.
+    """
+    return (titles or {}).get(name) or RUNS.get(name, name)

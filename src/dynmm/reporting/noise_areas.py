@@ -22,7 +22,9 @@ def relative_areas(frame, task, score):
     Returns:
         DataFrame with columns task, model, setting, score, clean, relative_area,
         relative_area_std (over the runs of a seed, pooled over seeds), missing (the score with the
-        setting's modality set to zero, NaN where that was not done), highest_level, runs, seeds.
+        setting's modality set to zero, NaN where that was not done), highest_level, runs, seeds,
+        score_ratio (the score at the highest level over the clean one), cost_ratio (the same of the
+        depth encoder's multiply-adds, NaN for other tasks).
 
     Raises:
         InputError: the score is not in the frame, or a sweep lacks level 0 or a second one.
@@ -56,6 +58,16 @@ def relative_areas(frame, task, score):
                 "highest_level": levels[-1],
                 "runs": noisy["run"].nunique(),
                 "seeds": noisy["seed"].nunique(),
+                "score_ratio": _ratio(noisy, score, levels[-1]),
+                "cost_ratio": _ratio(noisy, "depth_encoder_madds", levels[-1]),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _ratio(noisy, column, level):
+    """Mean of a column at a level over its mean at level 0; NaN where there is no such column."""
+    if column not in noisy:
+        return np.nan
+    means = noisy.groupby("level")[column].mean()
+    return means[level] / means[0.0]

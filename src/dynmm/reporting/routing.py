@@ -15,16 +15,17 @@ SYMBOLS = {"lambda": "λ", "tau": "τ", "budget": "at"}
 REQUIRED = ("task", "preset", "content", "paths", "draws", "uncertainty", "scores", "static")
 
 
-def read_routing(path, score):
+def read_routing(path, score, titles=None):
     """The study of one task by one score.
 
     Args:
         path: `routing.json` of the task.
         score: name of a score in it.
+        titles: run -> printed name, of the runs that the configuration gives one.
 
     Returns:
         The file's dict with `score` (its name), `higher_is_better` and `groups` in place of
-        `scores`.
+        `scores`; groups, their points and static networks have a `title`.
 
     Raises:
         InputError: the file is missing or lacks a key or the score.
@@ -40,7 +41,12 @@ def read_routing(path, score):
             key=score,
             expected=", ".join(study["scores"]),
         )
-    return {**study, "score": score, **study["scores"][score]}
+    found = {**study, "score": score, **study["scores"][score]}
+    for group in found["groups"]:
+        group["title"] = headings.run_title(group["name"], titles)
+    for entry in [*found["static"], *(point for _, point in gate_points(found))]:
+        entry["title"] = headings.run_title(entry["run"], titles)
+    return found
 
 
 def with_gains(records, study):
@@ -156,7 +162,7 @@ def static_title(entry):
     """The printed name of a network without a gate that chooses, or of a soft gate."""
     if entry["run"] == DYNAMIC:
         return f"soft gates, {_named(entry['point'], [VARIED])}"
-    title = headings.run_title(entry["run"])
+    title = entry["title"]
     if title != entry["run"]:
         return title
     return headings.expert_title(entry["run"], entry.get("model"), entry.get("width", 1))
@@ -170,7 +176,7 @@ def costs_unit(study):
 
 def _title(point, differ):
     if point["run"] != DYNAMIC:
-        return headings.run_title(point["run"])
+        return point["title"]
     if point["family"] != _settings_family(point):
         return point["family"]
     words = _named(point["point"], differ)

@@ -62,7 +62,7 @@ def routing_figure(study):
     for axis, group in zip(axes[:, 0], groups, strict=True):
         notes += _draw_group(axis, study, group)
         if len(groups) > 1:
-            axis.set_title(headings.run_title(group["name"]), loc="left")
+            axis.set_title(group["title"], loc="left")
     style.legend_over(axes[0, 0], *_legend(axes[:, 0]))
     notes.append(_areas(study))
     _, unit, _ = costs_unit(study)
@@ -87,7 +87,7 @@ def _draw_group(axis, study, group):
     score = headings.score(study["score"])
     titles = family_titles(group)
     for place, (family, title) in enumerate(titles.items()):
-        alone = title == headings.run_title(group["name"])
+        alone = title == group["title"]
         _draw_family(axis, group, family, OWN if alone else title, place, factor, score)
     if study["task"] == NYUV2:
         _draw_shuffled(axis, group, factor, score)

@@ -78,8 +78,9 @@ def _gate_columns(study, frame, score):
 def _other_columns(study, frame, score):
     _, unit, suffix = costs_unit(study)
     groups = frame["group"] if frame["group"].nunique() > 1 else pd.Series(None, frame.index)
+    titles = {group["name"]: group["title"] for group in study["groups"]}
     names = [
-        name if pd.isna(group) else f"{headings.run_title(group)}, {name}"
+        name if pd.isna(group) else f"{titles[group]}, {name}"
         for name, group in zip(frame["name"], groups, strict=True)
     ]
     columns = {"network": names, f"MAdds ({unit})": _numbers(frame[f"madds{suffix}"], 3)}

@@ -65,6 +65,7 @@ def _table3(static):
         _miou(),
         _giga("depth_madds_g", "depth encoder MAdds (G)", "madds.complete.depth_encoder"),
         _reduction("reduction_pct", static, "madds.complete.depth_encoder"),
+        _epochs(),
     ]
     further = [
         _miou_present(),
@@ -87,6 +88,17 @@ def _reduction(name, static, key):
         return 100 * (1 - number(record, key) / whole) if whole else None
 
     return Metric(name, "MAdds reduction (%)", 1, saved)
+
+
+def _epochs():
+    """Of a run and those it starts from; nothing for released weights. The paper prints none."""
+    return Metric(
+        "epochs_total",
+        "epochs in all",
+        0,
+        lambda record: record.get("epochs_total"),
+        compared=False,
+    )
 
 
 def _miou():
@@ -135,10 +147,24 @@ def _rows(name, paper, runs):
 
 def _row(row, runs):
     records = runs.get(row["key"], [])
-    extra = {"run": records[0]["run"] if records else "", **gain_p(records)}
+    run = records[0]["run"] if records else ""
+    extra = {"run": run, **gain_p(records), **_budget(records)}
     model = records[0].get("model") if records else None
     modality = MODALITIES.get(model, row["modality"])
     return Row(row["method"], modality, records, published_values(row), extra)
+
+
+def _budget(records):
+    """Asked and reached cost of a run with a budget set after training, means over seeds."""
+    if not records or "budget" not in records[0]:
+        return {}
+    budgets = [record["budget"] for record in records]
+    return {
+        "budget_unit": budgets[0]["unit"],
+        "budget_asked": budgets[0]["asked"],
+        "budget_on_validation": statistics.fmean(b["on_validation"] for b in budgets),
+        "budget_on_test": statistics.fmean(b["on_test"] for b in budgets),
+    }
 
 
 def _keys(paper, table):

@@ -5,8 +5,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from dynmm.data.nyuv2.transforms import DepthScale, EvaluationTransform, TrainingTransform
+from dynmm.data.nyuv2.transforms import (
+    DepthScale,
+    EvaluationTransform,
+    TrainingNoise,
+    TrainingTransform,
+)
 from dynmm.errors import InputError
+
+MODALITIES = ("rgb", "depth")
 
 
 class SegmentationDataset(Dataset):
@@ -31,7 +38,17 @@ class SegmentationDataset(Dataset):
 
 
 def training_batches(
-    frames, size, depth, augmentation, *, seed, epoch, batch_size, workers=0, pin_memory=False
+    frames,
+    size,
+    depth,
+    augmentation,
+    *,
+    seed,
+    epoch,
+    batch_size,
+    modalities=MODALITIES,
+    workers=0,
+    pin_memory=False,
 ):
     """The shuffled, augmented batches of one epoch; as in the authors' code a last batch that is
     not full is dropped.
@@ -43,7 +60,9 @@ def training_batches(
         frames: SegmentationFrames.
         size: (H, W) of the crops.
         depth: dict of `depth_mode`, `mean`, `std`; see DepthScale.
-        augmentation: dict of `rescale` [lowest, highest] and `hsv`; see TrainingTransform.
+        augmentation: dict of `rescale` [lowest, highest] and `hsv`, see TrainingTransform, and
+            `noise`, None or a dict of `share` and `level`, see TrainingNoise.
+        modalities: those that the noise may fall on.
         seed, epoch: whole numbers from 0.
         batch_size, workers, pin_memory: as in torch's DataLoader.
 
@@ -64,8 +83,13 @@ def training_batches(
             expected="a full batch, since a last one that is not full is dropped",
             fix="Lower nyuv2.training.batch_size.",
         )
+    noise = augmentation["noise"]
     transform = TrainingTransform(
-        DepthScale(**depth), *size, tuple(augmentation["rescale"]), augmentation["hsv"]
+        DepthScale(**depth),
+        *size,
+        tuple(augmentation["rescale"]),
+        augmentation["hsv"],
+        TrainingNoise(**noise, modalities=tuple(modalities)) if noise else None,
     )
     order = np.random.RandomState([seed, epoch]).permutation(len(frames))
     return _loader(

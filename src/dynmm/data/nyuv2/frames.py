@@ -79,6 +79,19 @@ class SegmentationFrames:
         return array
 
 
+def training_parts(prepared_dir, manifest, share):
+    """Frames to train on and frames held out of the training split, the same for every seed.
+
+    Arguments and errors as of `holdout`.
+
+    Returns:
+        Two `SegmentationFrames`.
+    """
+    return tuple(
+        SegmentationFrames(prepared_dir, "train", part) for part in holdout(manifest, share, seed=0)
+    )
+
+
 def holdout(manifest, share, seed):
     """Part the training split into one to train on and one to select the model on.
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 
+from dynmm.data.noise import with_noise
 from dynmm.data.nyuv2.hsv import VERSIONS, random_hsv
 from dynmm.errors import InputError
 
@@ -46,19 +47,42 @@ class EvaluationTransform:
 
 
 @dataclass(frozen=True)
+class TrainingNoise:
+    """Gaussian noise on one modality of some training samples, by the robustness study's rule.
+
+    With probability `share` a sample gets noise on one of `modalities` (rgb, depth), drawn with
+    equal odds; its level is uniform in [0, `level`], and the mean magnitude is that of the sample.
+    """
+
+    share: float
+    level: float
+    modalities: tuple
+
+    def __call__(self, sample, rng):
+        """Add it to a normalised sample, in place; a clean sample takes one number from `rng`."""
+        if rng.rand() >= self.share:
+            return
+        name = self.modalities[rng.randint(len(self.modalities))]
+        level = rng.uniform(0, self.level)
+        normal = torch.from_numpy(rng.standard_normal(sample[name].shape).astype(np.float32))
+        sample[name] = with_noise(sample[name], level, normal)
+
+
+@dataclass(frozen=True)
 class TrainingTransform:
-    """Random rescale, random crop to (height, width), HSV jitter, flip, then normalise.
+    """Random rescale, random crop to (height, width), HSV jitter, flip, then normalise, then noise.
 
     Called with a frame and a random generator it returns a dict as EvaluationTransform does, with
     four `labels`: at full size, 1/8, 1/16 and 1/32 (nearest pixel), for multi-scale supervision.
     Numbers are drawn in the authors' order, so that a generator in the same state gives the
-    authors' sample.
+    authors' sample. Noise, which they have not, is drawn after everything else.
 
     Args:
         depth_scale: of the training split.
         height, width: size of the crop; a rescaled frame that is not larger is resized to it.
         rescale: lowest and highest factor of the random rescale.
         hsv: version of the colour jitter, authors or corrected.
+        noise: TrainingNoise, or None.
 
     Raises:
         InputError: an unknown version of the colour jitter, or factors out of order.
@@ -69,6 +93,7 @@ class TrainingTransform:
     width: int
     rescale: tuple
     hsv: str
+    noise: TrainingNoise | None = None
 
     def __post_init__(self):
         if self.hsv not in VERSIONS:
@@ -91,7 +116,8 @@ class TrainingTransform:
 
         Args:
             frame: as from `SegmentationFrames.frame`.
-            rng: has `uniform`, `randint` and `rand` as numpy's RandomState.
+            rng: has `uniform`, `randint` and `rand` as numpy's RandomState, and
+                `standard_normal` where there is noise.
         """
         height, width = frame["label"].shape
         scale = rng.uniform(*self.rescale)
@@ -106,6 +132,8 @@ class TrainingTransform:
             size = (self.width // rate, self.height // rate)
             down = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
             sample["labels"].append(torch.from_numpy(down))
+        if self.noise:
+            self.noise(sample, rng)
         return sample
 
     def _crop(self, frame, rng):

@@ -12,6 +12,7 @@ from dynmm.inference.segmentation import PATHS, run_split
 from dynmm.metrics.segmentation import segmentation_scores
 
 SETTINGS = {"rgb": ("rgb",), "depth": ("depth",), "both": ("rgb", "depth")}
+EVERY_SAMPLE = {"rgb_all": ("rgb",), "depth_all": ("depth",)}  # noisy in every unit, not in a third
 
 
 class NoisyFrames:

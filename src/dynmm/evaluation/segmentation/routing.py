@@ -5,6 +5,7 @@ import numpy as np
 from dynmm.errors import InputError
 from dynmm.evaluation.routing.paths import TOTAL, GateChoices, PathResults, PolicyCosts
 from dynmm.evaluation.routing.study import GateGroup, GatePoint
+from dynmm.inference.budget import choose_within
 from dynmm.metrics.additive import SEGMENTATION_SCORES, pixel_counts
 from dynmm.metrics.segmentation import segmentation_scores
 from dynmm.vocabulary import NYUV2
@@ -56,12 +57,14 @@ def path_policy_costs(dynamic, static):
     }
 
 
-def routing_groups(stored, costs):
-    """A `GateGroup` for each run.
+def routing_groups(stored, costs, budgets=()):
+    """A `GateGroup` for each run with weights of its own, with the budgets set on them.
 
     Args:
         stored: (run, seed) -> what `forced_paths.run_forced_paths` gave.
         costs: what `path_policy_costs` gave.
+        budgets: `metrics.json` of runs with a `budget`: their gate is that of another run, with an
+            offset of its logits, so that they need no forced paths of their own.
 
     Raises:
         InputError: seeds of one run with other frames.
@@ -78,9 +81,36 @@ def routing_groups(stored, costs):
                     "seeds of one run with other frames", key=run, found=f"seed {seed}"
                 )
         made = {seed: path_results(arrays, costs) for seed, arrays in sorted(seeds.items())}
-        point = GatePoint(run, {}, run, made)
-        groups.append(GateGroup(run, [point], {seed: paths for seed, (paths, _) in made.items()}))
+        points = [GatePoint(run, {}, run, made)]
+        points += [
+            GatePoint(name, {}, name, {r["seed"]: within_budget(r, made) for r in records})
+            for name, records in _by_run(budgets, run).items()
+        ]
+        groups.append(GateGroup(run, points, {seed: paths for seed, (paths, _) in made.items()}))
     return groups
+
+
+def within_budget(record, made):
+    """`PathResults` and `GateChoices` of a run with a budget, from those of the gate it has.
+
+    Args:
+        record: its `metrics.json`.
+        made: seed -> (`PathResults`, `GateChoices`) of the run whose weights it has.
+    """
+    paths, gate = made[record["seed"]]
+    budget = record["budget"]
+    path_costs, offset = np.array(budget["path_costs"]), budget["offset"]
+    chosen = choose_within(gate.logits, path_costs, offset)
+    return paths, GateChoices(chosen, gate.logits - offset * path_costs)
+
+
+def _by_run(records, source):
+    """Run -> its records sorted by seed, of the budgets on one run's weights."""
+    found = {}
+    for record in sorted(records, key=lambda record: record["seed"]):
+        if record["budget"]["weights_of"] == source:
+            found.setdefault(record["run"], []).append(record)
+    return found
 
 
 def static_runs(records):

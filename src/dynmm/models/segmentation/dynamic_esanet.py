@@ -96,7 +96,7 @@ class DynamicESANet(ESANet):
             features.append(rgb)
         return self.decode(features), weights
 
-    def infer(self, rgb, depth, *, paths=None):
+    def infer(self, rgb, depth, *, paths=None, penalty=None):
         """Each sample on its own path, and only the work that path needs.
 
         The batch is ordered once by falling number of fused cells, so that the samples that need
@@ -107,6 +107,7 @@ class DynamicESANet(ESANet):
             depth: (B, 1, H, W) float32, normalised.
             paths: (B,) integers 0..4 that replace the gate's choice; the gate runs all the same,
                 so that forced paths take the time and count of chosen ones.
+            penalty: (5,) float64 on the CPU, taken from the gate's logits before it chooses.
 
         Returns:
             logits (B, C, H, W) and paths (B,) int64.
@@ -119,6 +120,8 @@ class DynamicESANet(ESANet):
             raise RuntimeError("infer() skips work and is for eval mode; use forward() to train")
         rgb, depth = self.first_stage(rgb, depth)
         logits = self.gate_layer(rgb, depth)
+        if penalty is not None:
+            logits = logits.cpu().double() - penalty
         chosen = (logits.argmax(1) if paths is None else paths).tolist()
         if len(chosen) != len(rgb) or not set(chosen) <= set(range(PATHS)):
             raise ValueError(f"paths {chosen}: expected {len(rgb)} integers from 0 to {PATHS - 1}")

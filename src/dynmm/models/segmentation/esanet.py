@@ -16,7 +16,7 @@ class SegmentationNetwork(nn.Module):
     """What the networks share: skip connections, context module and decoder.
 
     Args:
-        encoder: resnet18, resnet34 or resnet50.
+        encoder: resnet10, resnet18, resnet34 or resnet50.
         block: BasicBlock or NonBottleneck1D (ResNet-50 always has Bottleneck).
         channels_decoder: widths of the three decoder modules, coarse to fine.
         nr_decoder_blocks: blocks of each.

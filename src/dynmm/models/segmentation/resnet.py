@@ -1,9 +1,13 @@
-"""ResNet encoders as ESANet uses them; parameters are named as in the authors' state dicts."""
+"""ResNet encoders as ESANet uses them; parameters are named as in the authors' state dicts.
+
+ResNet-10, one block a stage, is none of ESANet's: Simon et al. 2016 (arXiv 1612.01452) have it.
+"""
 
 from torch import nn
 from torch.nn import functional as F
 
 BLOCKS_PER_STAGE = {
+    "resnet10": (1, 1, 1, 1),
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
@@ -89,7 +93,7 @@ class ResNetEncoder(nn.Module):
     """Stem and four stages, run one by one because fusion comes in between.
 
     Args:
-        encoder: resnet18, resnet34 or resnet50.
+        encoder: resnet10, resnet18, resnet34 or resnet50.
         block: BasicBlock or NonBottleneck1D; ResNet-50 always has Bottleneck.
         input_channels: 3 for RGB, 1 for depth.
     """

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from dynmm.data.nyuv2.batches import evaluation_batches, training_batches
-from dynmm.data.nyuv2.frames import SegmentationFrames, holdout
+from dynmm.data.nyuv2.batches import MODALITIES, evaluation_batches, training_batches
+from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
 from dynmm.files import read_json
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
@@ -52,7 +52,8 @@ def _task(name, config, manifest_path, init_path, seed, device):
     manifest, training = read_json(manifest_path), config["training"]
     torch.manual_seed(seed)
     network = {**config["network"], **({"pretrained": "none"} if init_path else {})}
-    model = build_segmentation(training["model"], network, len(manifest["class_names"]))
+    kind = training["model"]
+    model = build_segmentation(kind, network, len(manifest["class_names"]))
     if init_path:
         _start_from(model, Path(init_path))
     train, validation = _samples(manifest_path, manifest, training)
@@ -60,17 +61,25 @@ def _task(name, config, manifest_path, init_path, seed, device):
     loading = {key: training[key] for key in ("batch_size", "workers", "pin_memory")}
     statistics = manifest["depth_statistics"][config["prepare"]["depth"]]
     depth = {"depth_mode": config["prepare"]["depth"], **statistics}
+    modalities = (kind,) if kind in MODALITIES else MODALITIES
 
     def train_batches(epoch):
         return training_batches(
-            train, size, depth, config["augmentation"], seed=seed, epoch=epoch, **loading
+            train,
+            size,
+            depth,
+            config["augmentation"],
+            seed=seed,
+            epoch=epoch,
+            modalities=modalities,
+            **loading,
         )
 
     def validation_batches():
         return evaluation_batches(validation, size, depth, **loading)
 
     depth_encoder = None
-    if training["model"] == "dynamic":
+    if kind == "dynamic":
         # the authors' constants are counted by hooks on modules
         authors = training.get("cost_convention") == "authors"
         counts = path_madds(model)["per_module" if authors else "complete"]
@@ -78,7 +87,7 @@ def _task(name, config, manifest_path, init_path, seed, device):
     return SegmentationTask(
         name,
         model,
-        training["model"],
+        kind,
         training,
         class_weights=torch.tensor(manifest["class_weights"], dtype=torch.float32),
         path_madds=depth_encoder,
@@ -102,8 +111,4 @@ def _samples(manifest_path, manifest, training):
     prepared = manifest_path.parent
     if training["select_on"] == TEST:
         return SegmentationFrames(prepared, "train"), SegmentationFrames(prepared, "test")
-    kept, held_out = holdout(manifest, training["validation_share"], seed=0)
-    return (
-        SegmentationFrames(prepared, "train", kept),
-        SegmentationFrames(prepared, "train", held_out),
-    )
+    return training_parts(prepared, manifest, training["validation_share"])
