@@ -1,19 +1,31 @@
 """A budget for a trained network: calibrated on held-out frames, then kept on others."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from dynmm.data.nyuv2.batches import evaluation_batches
-from dynmm.data.nyuv2.frames import SegmentationFrames
+from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
+from dynmm.data.nyuv2.prepare import prepare
 from dynmm.errors import InputError
 from dynmm.evaluation.segmentation import budget as budgets
 from dynmm.evaluation.segmentation.budget import gate_logits, set_budget
 from dynmm.evaluation.segmentation.routing import routing_groups
+from dynmm.files import read_json
 from dynmm.inference.segmentation import run_split
+from dynmm.models.segmentation.path_costs import path_madds
+from dynmm.models.weights import save_weights
+from nyu_files import write_raw
 from test_forced_paths import found  # noqa: F401 (fixture)
-from test_noise_sweep import BATCH, CPU, DEPTH, network, prepared  # noqa: F401 (fixtures)
+from test_noise_sweep import BATCH, CPU, DEPTH, NETWORK, network, prepared  # noqa: F401 (fixtures)
 
+ROOT = Path(__file__).resolve().parents[1]
 DEPTH_MADDS = [0.2e6, 1e6, 2e6, 3e6, 4e6]
 
 
@@ -89,6 +101,48 @@ def test_the_study_has_budgets_beside_the_gate_that_they_are_set_on(found):  # n
     assert set(gate.chosen.tolist()) == {0}
     assert gate.logits == pytest.approx(found["gate_logits"] - 1e6 * np.array(path_costs))
     assert set(dear.seeds[0][1].chosen.tolist()) == {4}
+
+
+@pytest.mark.slow
+def test_the_program_sets_the_budget_on_the_held_out_frames(network, tmp_path):  # noqa: F811
+    prepared = tmp_path / "prepared"  # noqa: F811
+    prepare(write_raw(tmp_path / "raw"), prepared, {"depth": "refined"})
+    manifest, counts = prepared / "manifest.json", path_madds(network)
+    save_weights(network, tmp_path / "weights.safetensors")
+    (tmp_path / "madds.json").write_text(json.dumps({"madds": counts}))
+    wanted = {"weights_of": "dynmm_b", "budget": {"depth_share": 0.5}, "validation_share": 0.4}
+    config = {
+        "preset": "sample",
+        "content": "rooms",
+        "paper_data": False,
+        "network": {key: value for key, value in NETWORK.items() if key != "pretrained"},
+        "prepare": {"depth": "refined"},
+        "evaluation": {"batch_size": BATCH},
+        "run": {"model": "dynamic", "select_on": "validation", "epochs_total": 25, **wanted},
+    }
+    command = [
+        *(sys.executable, ROOT / "workflow/scripts/evaluate_segmentation.py", "--run", "b_50"),
+        *("--seed", "3", "--prepared", manifest, "--weights", tmp_path / "weights.safetensors"),
+        *("--madds", tmp_path / "madds.json", "--metrics", tmp_path / "metrics.json"),
+        *("--decisions", tmp_path / "decisions.csv", "--config", json.dumps(config)),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = json.loads((tmp_path / "metrics.json").read_text())
+    depth = DEPTH | {
+        k: read_json(manifest)["depth_statistics"]["refined"][k] for k in ("mean", "std")
+    }
+    _, held_out = training_parts(prepared, read_json(manifest), 0.4)
+    batches = evaluation_batches(held_out, (64, 64), depth, batch_size=BATCH)
+    budget = set_budget(
+        network, {"depth_share": 0.5}, counts["complete"]["depth_encoder"], batches, CPU
+    )
+    assert made["budget"]["offset"] == pytest.approx(budget.offset)
+    assert made["budget"]["on_validation"] == pytest.approx(budget.on_validation)
+    shares = np.array(made["path_shares"])
+    assert made["budget"]["on_test"] == pytest.approx(float(shares @ budget.path_costs))
+    assert made["budget"]["weights_of"] == "dynmm_b" and made["epochs_total"] == 25
 
 
 def test_a_penalty_changes_the_choice_alone(network):  # noqa: F811

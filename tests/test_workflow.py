@@ -21,7 +21,11 @@ RUNS = {
     "rgb": None,
     "esanet": {"training": {"epochs": 2}},
     "stage1": {"init_from": None, "training": {"epochs": 2}},
-    "dynmm_b": None,
+    "esanet_small": {"training": {"epochs": 2}},
+    **dict.fromkeys(
+        # no frames are held out here, and DynMM-b is left out
+        ("dynmm_b", "dynmm_b_79", "dynmm_b_45", "esanet_long", "dynmm_noise", "esanet_noise")
+    ),
 }
 
 

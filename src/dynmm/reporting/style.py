@@ -23,7 +23,7 @@ BAND_ALPHA = 0.18
 COLOURS = ["#000000", "#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F"]
 LINES = ["-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (3, 1)), "-"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-REFERENCE_MARKERS = [">", "<", "p", "h", "d", "8", "H", "4"]  # none of a series
+REFERENCE_MARKERS = [">", "<", "p", "h", "d", "+", "1", "4"]  # none of a series
 REFERENCE_COLOUR = "#4D4D4D"
 REFERENCE_LINE = {"linewidth": 0.8, "linestyle": (0, (4, 2))}  # joins references of one kind
 LEGEND_LINE = 0.15  # inches
@@ -77,10 +77,14 @@ def figure(width=COLUMN_WIDTH, height=2.4, **subplots):
 
 
 def series(index):
-    """Colour, line style and marker of the series number `index` (0, 1, ...), as plot keywords."""
-    place = index % len(COLOURS)
+    """Colour, line style and marker of the series number `index` (0, 1, ...), as plot keywords.
+
+    When the colours come round again they have other line styles and markers.
+    """
+    colour = index % len(COLOURS)
+    place = (colour + 3 * (index // len(COLOURS))) % len(COLOURS)
     return {
-        "color": COLOURS[place],
+        "color": COLOURS[colour],
         "linestyle": LINES[place],
         "marker": MARKERS[place],
         "markeredgecolor": "white",
@@ -101,8 +105,14 @@ def reference(index, filled=False):
 
 
 def legend_above(fig, handles, labels):
-    """A legend over all axes, in as many columns as its names leave room for."""
+    """A legend over all axes, in as many columns as its names leave room for.
+
+    The figure grows by what the legend has beyond two lines, so that panels keep their size.
+    """
     columns = _legend_columns(fig, labels)
+    width, height = fig.get_size_inches()
+    more = max(0, math.ceil(len(labels) / columns) - 2)
+    fig.set_size_inches(width, height + LEGEND_LINE * more)
     fig.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 

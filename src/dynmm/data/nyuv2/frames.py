@@ -87,8 +87,10 @@ def training_parts(prepared_dir, manifest, share):
     Returns:
         Two `SegmentationFrames`.
     """
-    return tuple(
-        SegmentationFrames(prepared_dir, "train", part) for part in holdout(manifest, share, seed=0)
+    kept, held_out = holdout(manifest, share, seed=0)
+    return (
+        SegmentationFrames(prepared_dir, "train", kept),
+        SegmentationFrames(prepared_dir, "train", held_out),
     )
 
 
