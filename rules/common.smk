@@ -213,12 +213,8 @@ def segmentation_results(pattern, runs=None):
 
 
 def noise_sweeps():
-    """The noise sweeps of NYU Depth V2: every model, seed and setting."""
-    folder = Path("results") / config["preset"] / "nyuv2" / "noise"
-    return [
-        str(folder / run / f"seed{seed}" / f"{setting}.csv")
-        for run, seed, setting in robustness.noise_jobs(config)
-    ]
+    """The noise sweeps of NYU Depth V2: every model and seed."""
+    return segmentation_results("noise/{run}/seed{seed}.csv", config["nyuv2"]["noise"]["models"])
 
 
 def start_of_run():

@@ -1,7 +1,7 @@
 # Noise: trained networks on noisy inputs; Figures 6 and 7, and the like for the other tasks.
 # Needs: results/{preset}/{task}/: prepared/manifest.json with its arrays, weights, and for NYU Depth
 #        V2 madds/.
-# Makes: results/{preset}/nyuv2/: noise/{run}/seed{seed}/{setting}.csv (a row per level and run),
+# Makes: results/{preset}/nyuv2/: noise/{run}/seed{seed}.csv (a row per setting, level and run),
 #        predicted_frames.npz; results/{preset}/{mmimdb,mosei}/noise/{model}/seed{seed}.csv;
 #        reports/figure6 (.csv, .pdf, .png), figure7 (.pdf, .png), robustness_{mmimdb,mosei} (.csv,
 #        .pdf, .png) and robustness.csv of the preset last asked for.
@@ -10,7 +10,9 @@
 
 
 rule evaluate_noise:
-    """Sweep the noise of one setting over its levels and runs under one network."""
+    """Sweep noise over the test frames under one network, in every setting."""
+
+    # the settings share a job: its clean pass, and the device
     input:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         weights=segmentation_weights,
@@ -18,14 +20,13 @@ rule evaluate_noise:
         script="workflow/scripts/evaluate_noise.py",
         code=code_of("evaluate_noise"),
     output:
-        "results/{preset}/nyuv2/noise/{run}/seed{seed}/{setting}.csv",
+        "results/{preset}/nyuv2/noise/{run}/seed{seed}.csv",
     log:
-        "logs/{preset}/nyuv2/evaluate_noise/{run}.seed{seed}.{setting}.log",
+        "logs/{preset}/nyuv2/evaluate_noise/{run}.seed{seed}.log",
     benchmark:
-        "results/{preset}/nyuv2/benchmarks/evaluate_noise/{run}.seed{seed}.{setting}.tsv"
+        "results/{preset}/nyuv2/benchmarks/evaluate_noise/{run}.seed{seed}.tsv"
     wildcard_constraints:
         run=one_of(config["nyuv2"]["noise"]["models"]),
-        setting=one_of(config["nyuv2"]["noise"]["settings"]),
     conda:
         "../envs/training.yaml"
     threads: threads_of("evaluate_noise")
@@ -34,7 +35,7 @@ rule evaluate_noise:
     params:
         config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
     shell:
-        "python {input.script:q} --run {wildcards.run} --setting {wildcards.setting}"
+        "python {input.script:q} --run {wildcards.run}"
         " --prepared {input.prepared:q} --weights {input.weights:q} --madds {input.madds:q}"
         " --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/noise/{wildcards.run}/seed{wildcards.seed}"

@@ -55,20 +55,17 @@ def test_every_model_is_told_its_own_network():
     assert dynamic["inference"] == "hard" and dynamic["freeze"] is True
 
 
-def test_jobs_are_models_seeds_and_settings():
-    jobs = robustness.noise_jobs(changed("nyuv2.noise.settings", ["depth"]))
-    models = SETTINGS["nyuv2"]["noise"]["models"]
-    assert sorted(jobs) == sorted((m, s, "depth") for m in models for s in SETTINGS["seeds"])
-
-
 def test_a_second_dynamic_model_is_swept_under_its_name_and_drawn_by_its_title():
     entry = {"title": "cheap", "lambda": 0.15, "tau": 1, "mode": "straight_through", "freeze": True}
     config = changed("mmimdb.noise.points.cheap", entry)
     validate(config, SCHEMA)
-    assert robustness.feature_models(config, "mmimdb") == ["text", "late_fusion", "dynmm", "cheap"]
+    assert robustness.feature_models(config, "mmimdb") == [
+        *("text", "late_fusion", "dynmm", "hardened", "cheap"),
+    ]
     point = robustness.noise_point(config, "mmimdb", "cheap")
     assert (point["lambda"], point["freeze"]) == ("0.15", "true")
     assert robustness.noise_point(config, "mmimdb", "text") is None
     drawn = robustness.feature_figure(config, "mmimdb")
     assert drawn["dynamic"]["cheap"] == {"title": "cheap", "point": point}
-    assert list(drawn["dynamic"]) == ["dynmm", "cheap"]
+    assert list(drawn["dynamic"]) == ["dynmm", "hardened", "cheap"]
+    assert drawn["dynamic"]["hardened"]["point"]["gate"] == "hardened"

@@ -31,7 +31,13 @@ CONFIG = {
     },
     "prepare": {"depth": "refined"},
     "model": "dynamic",
-    "noise": {"levels": [0, 0.5], "runs": 2, "per": "batch", "batch_size": 1},
+    "noise": {
+        "settings": ["both"],
+        "levels": [0, 0.5],
+        "runs": 2,
+        "per": "batch",
+        "batch_size": 1,
+    },
 }
 
 
@@ -50,7 +56,7 @@ def sweep(folder, **noise):
     config = {**CONFIG, "noise": {**CONFIG["noise"], **noise}}
     command = [
         *(sys.executable, ROOT / "workflow/scripts/evaluate_noise.py", "--run", "dynmm_b"),
-        *("--setting", "both", "--seed", "3", "--prepared", folder / "prepared/manifest.json"),
+        *("--seed", "3", "--prepared", folder / "prepared/manifest.json"),
         *("--weights", folder / "weights.safetensors", "--madds", folder / "madds.json"),
         *("--resume-dir", folder / "resume", "--out", folder / "out.csv"),
         *("--config", json.dumps(config)),
@@ -73,5 +79,10 @@ def test_a_row_a_level_and_run_and_a_level_more_computes_itself_alone(folder):
     assert "level 0, 0 of 2 runs computed" in log and "level 0.5, 0 of 2 runs computed" in log
     kept = second[second["level"] != 0.25].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first)
+    third, log = sweep(folder, settings=["both", "depth_all"])  # what is there stays as it is
+    assert "both: level 0.5, 0 of 2 runs computed" in log
+    assert "depth_all: level 0.5, 2 of 2 runs computed" in log
+    assert third["setting"].tolist() == ["both"] * 4 + ["depth_all"] * 4
+    pd.testing.assert_frame_equal(third[third["setting"] == "both"], first)
     _, log = sweep(folder, per="sample")  # another rule shares nothing
     assert "level 0.5, 2 of 2 runs computed" in log

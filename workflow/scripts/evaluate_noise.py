@@ -1,4 +1,4 @@
-"""Sweep noise over the test split under one segmentation network: one row a level and run."""
+"""Sweep noise over the test split under one segmentation network, in every setting."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 
 KNOWN = SETTINGS | EVERY_SAMPLE
-SWEPT = ("levels", "runs")  # more of them leave what is computed already as it is
+SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
 
 
 def main(arguments):
-    """Compute what the resume directory lacks, then publish all levels and runs."""
+    """Compute what the resume directory lacks, then publish all settings, levels and runs."""
     config = arguments.config
     noise, kind = config["noise"], config["model"]
     kept = {key: value for key, value in noise.items() if key not in SWEPT}
@@ -44,18 +44,22 @@ def main(arguments):
         device,
     )
     depth_madds = read_json(arguments.madds)["madds"]["complete"]["depth_encoder"]
-    rows = sweep(
-        SweepDirectory(arguments.resume_dir, fingerprint(record), record),
-        arguments.setting,
-        KNOWN[arguments.setting],
-        frames.units(noise["per"]),
-        noise["levels"],
-        noise["runs"],
-        frames,
-        lambda results: noise_scores(results, depth_madds),
-        share=1.0 if arguments.setting in EVERY_SAMPLE else SHARE,
-    )
-    names = {"model": arguments.run, "seed": arguments.seed, "setting": arguments.setting}
+    directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
+    units, rows = frames.units(noise["per"]), []
+    for setting in noise["settings"]:
+        found = sweep(
+            directory,
+            setting,
+            KNOWN[setting],
+            units,
+            noise["levels"],
+            noise["runs"],
+            frames,
+            lambda results: noise_scores(results, depth_madds),
+            share=1.0 if setting in EVERY_SAMPLE else SHARE,
+        )
+        rows += [{"setting": setting, **row} for row in found]
+    names = {"model": arguments.run, "seed": arguments.seed}
     with atomic_path(arguments.out) as path:
         pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
 
@@ -64,7 +68,6 @@ def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
     parser.add_argument("--run", required=True, help="name of the model in the config")
-    parser.add_argument("--setting", choices=KNOWN, required=True, help="what is made noisy")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument(
         "--weights", type=Path, required=True, help=".safetensors, or released .pth"

@@ -17,19 +17,8 @@ def noise(config, run):
         "network": shape(config, run),
         "prepare": task["prepare"],
         "model": task["runs"][run]["model"],
-        "noise": {key: task["noise"][key] for key in SHARED},
+        "noise": {key: task["noise"][key] for key in ("settings", *SHARED)},
     }
-
-
-def noise_jobs(config):
-    """All (run, seed, setting) of the noise sweeps."""
-    chosen = config["nyuv2"]["noise"]
-    return [
-        (run, seed, setting)
-        for run, seed in run_seeds(config, "nyuv2")
-        for setting in chosen["settings"]
-        if run in chosen["models"]
-    ]
 
 
 def figure6(config):
