@@ -151,7 +151,7 @@ def test_another_preset_has_results_of_its_own_and_the_reports_follow(tree):
 def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
     preset = tree / PRESETS / "sample.yaml"
     text = preset.read_text()
-    preset.write_text(text.replace("temperature: [1.0, 0.0001]", "temperature: [1.0, 0.5]"))
+    preset.write_text(text.replace("temperature: [1.0, 0.0001]", "temperature: [1.0, 0.5]", 1))
     forced = force_paths("dynmm_b") | STUDY
     assert planned(tree) == train("dynmm_b") | OF_B | forced | REPORTS
     change_config(tree, "nyuv2.runs.dynmm_b.temperature", [1.0, 0.0001])  # goes over the preset
