@@ -28,10 +28,7 @@ wildcard_constraints:
     seed=r"\d+",
     task=one_of(MODALITY_TASKS),
     expert=one_of({name for task in MODALITY_TASKS for name in config[task]["experts"]}),
-    lam=spelled_values("lambda"),
-    tau=spelled_values("tau"),
-    mode=spelled_values("mode"),
-    freeze=spelled_values("freeze"),
+    point=point_folders(),
 
 
 localrules:

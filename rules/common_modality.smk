@@ -5,15 +5,13 @@
 import itertools
 
 from dynmm.configuration import modality, modality_reports
-from dynmm.configuration.grid import grid_points, point_path
+from dynmm.configuration.grid import KEYS, all_points, named_gates, point_at, point_path
 from dynmm.vocabulary import CROSS_FITTED, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
-# a grid point's folder and name, its values spelled as the user typed them
-POINT_FOLDER = (
-    "results/{preset}/{task}/dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}"
-)
-POINT_NAME = "lambda~{lam}.tau~{tau}.mode~{mode}.freeze~{freeze}.seed~{seed}"
+# a point's folder (`grid.point_path`) and its name in logs
+POINT_FOLDER = "results/{preset}/{task}/dynamic/{point}/seed~{seed}"
+POINT_NAME = "{point}/seed~{seed}"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 
@@ -42,9 +40,15 @@ def modules_of(wildcards):
 
 def dynamic_modules_of(wildcards):
     """Python files outside the package that register the gate or an expert under it."""
-    dynamic = config[wildcards.task]["dynamic"]
-    experts = [config[wildcards.task]["experts"][name] for name in dynamic["experts"]]
-    return modality.added_modules([*experts, dynamic["gate"]])
+    section = config[wildcards.task]
+    experts = [section["experts"][name] for name in section["dynamic"]["experts"]]
+    if "point" in wildcards.keys():
+        point = point_of(wildcards)
+    else:
+        point = robustness.noise_point(config, wildcards.task, wildcards.model)
+    return modality.added_modules(
+        [*experts, *([modality.gate_settings(section, point)] if point else [])]
+    )
 
 
 def expert_files(name):
@@ -64,7 +68,8 @@ def stored_on_validation(wildcards):
 
 def stored_on_train(wildcards):
     """Stored outputs of the training split, of the experts or of their folds, expert by expert."""
-    if not modality.reads_stored_train(config[wildcards.task], point_of(wildcards)):
+    point = point_of(wildcards)
+    if not modality.reads_stored_train(config[wildcards.task], point):
         return []
     return fold_files(wildcards) or expert_files("outputs_train.npy")(wildcards)
 
@@ -83,19 +88,17 @@ def fold_files(wildcards):
 
 
 def point_of(wildcards):
-    """The grid point of the wildcards, its values as the user typed them."""
-    return {
-        "lambda": wildcards.lam,
-        "tau": wildcards.tau,
-        "mode": wildcards.mode,
-        "freeze": wildcards.freeze,
-    }
+    """The point of the wildcards, its values as the user typed them."""
+    return point_at(config[wildcards.task], wildcards.point)
 
 
-def spelled_values(key):
-    """Wildcard constraint: the values that one key of a grid point has, in either task."""
-    points = [point for task in MODALITY_TASKS for point in grid_points(config[task])]
-    return one_of(sorted({point[key] for point in points}))
+def point_folders():
+    """Wildcard constraint: the folders of points, of values that one key has in either task."""
+    points = [point for task in MODALITY_TASKS for point in all_points(config[task])]
+    values = {key: one_of(sorted({point[key] for point in points})) for key in KEYS}
+    of_grid = "/".join(f"{key}~(?:{allowed})" for key, allowed in values.items())
+    named = {point_path(point) for task in MODALITY_TASKS for point in named_gates(config[task])}
+    return "|".join([of_grid, *map(re.escape, sorted(named))])
 
 
 def modality_results(task, name):
@@ -109,7 +112,7 @@ def modality_results(task, name):
     ]
     points = [
         folder / "dynamic" / point_path(point) / f"seed~{seed}" / name
-        for point in grid_points(section)
+        for point in all_points(section)
         for seed in seeds
     ]
     return [str(path) for path in [*experts, *points]]
@@ -118,7 +121,7 @@ def modality_results(task, name):
 def stored_validation(task):
     """What the experts under frozen gates say of the validation split, for every seed."""
     section = config[task]
-    if not any(modality.has_constant_experts(point) for point in grid_points(section)):
+    if not any(modality.has_constant_experts(point) for point in all_points(section)):
         return []
     folder = Path("results") / config["preset"] / task / "experts"
     return [

@@ -2,8 +2,9 @@
 # Needs: results/{preset}/{task}/prepared/manifest.json with its arrays.
 # Makes: in results/{preset}/{task}/: experts/{expert}/seed{seed}/ (weights, history, training,
 #        metrics, predictions, the stored outputs that frozen grid points share, folds/), madds/,
-#        dynamic/lambda~{lam}/tau~{tau}/mode~{mode}/freeze~{freeze}/seed~{seed}/ (the same files).
-# A path spells a point's values as the user typed them. Trainings keep their unfinished state in
+#        dynamic/{point}/seed~{seed}/ (the same files).
+# {point} is lambda~<l>/tau~<t>/mode~<m>/freeze~<f>, its values as the user typed them, or
+# gate~<name>. Trainings keep their unfinished state in
 # results/{preset}/{task}/resume/, which is no output: Snakemake deletes those of a job that fails.
 
 
@@ -186,13 +187,12 @@ rule train_dynamic:
         config=lambda wildcards: as_json(
             modality.dynamic_training(config, wildcards.task, point_of(wildcards))
         ),
-        point=lambda wildcards: point_path(point_of(wildcards)),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name dynmm/{params.point}"
+        "python {input.script:q} --task {wildcards.task} --name dynmm/{wildcards.point}"
         " --prepared {input.prepared:q} --experts {input.experts:q}"
         " --stored-train {input.stored_train:q} --stored-validation {input.stored_validation:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
-        "resume/dynamic/{params.point}/seed~{wildcards.seed}"
+        "resume/dynamic/{wildcards.point}/seed~{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
         " --training {output.training:q} --config {params.config:q} --log {log:q}"
 

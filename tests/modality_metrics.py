@@ -56,6 +56,7 @@ def write_dynamic(folder, task, seed, share, scores, **settings):
         experts = {name: EXPERT_MADDS[name] for name in shares}
     total = GATE_MADDS + sum(experts.values())
     value = record(task, "dynmm", seed, scores, total, point=settings, expert_shares=shares)
+    settings = dict(sorted(settings.items(), key=lambda item: item[0] != "gate"))
     place = "/".join(f"{name}~{text}" for name, text in settings.items())
     return write(folder / "dynamic" / place / f"seed~{seed}", value | more)
 

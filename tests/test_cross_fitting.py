@@ -1,6 +1,7 @@
 """Outputs from experts that did not see the sample, and the gate that learns from them."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import modality_runs as runs
 from dynmm.data.ordering import fold
 from dynmm.errors import InputError
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
-from dynmm.models.experts.dynamic import DynamicOutput
-from dynmm.training.modality.dynamic import expected_loss
+from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.training.modality.dynamic import DynamicTraining, regret_loss
 from dynmm.training.modality.experts import open_data, train_expert
 from dynmm.training.modality.stored_outputs import STORED, save_fold, with_stored
+from dynmm.training.resource_term import expert_costs
 from dynmm.vocabulary import MODALITY_TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -121,16 +124,71 @@ def test_folds_are_put_together_by_sample_and_expert(data, tmp_path):
         with_stored(split, paths[:2] + paths[:2], experts=2)
 
 
-def test_expected_loss_weighs_each_expert_s_own_loss():
+OUTPUTS = torch.tensor([[[1.0], [3.0]], [[0.0], [-1.0]]])  # two samples, two experts
+TARGETS = torch.tensor([[2.0], [0.5]])
+
+
+class Fixed(nn.Module):
+    """A gate that says the same whatever it sees."""
+
+    modalities = ("text",)
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor(logits))
+
+    def forward(self, inputs):
+        return self.logits
+
+
+def losses_of(mode, logits, weight=0.0):
+    """The losses of a step on made-up outputs, and the gradient that the gate's logits get."""
     task = runs.task_of("mosei")
-    outputs = torch.tensor([[[1.0], [3.0]], [[0.0], [-1.0]]])  # two samples, two experts
-    weights = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
-    targets = torch.tensor([[2.0], [0.5]])
-    result = DynamicOutput(None, weights, None, outputs)
+    experts = {name: nn.Linear(1, 1) for name in ("cheap", "dear")}
+    model = DynamicExperts(experts, Fixed(logits)).freeze_experts()
+    settings = runs.POINT | {"mode": mode, "resource_weight": weight, "select_by": "score"}
+    training = DynamicTraining.__new__(DynamicTraining)
+    training.dynamic, training.task, training.settings = model, task, settings
+    training.weight, training.costs = weight, expert_costs([1e6, 4e6])
+    batch = {"inputs": {}, "targets": TARGETS, STORED: OUTPUTS}
+    losses = training.losses(batch, epoch=0)
+    losses["total"].backward()
+    return losses, model.gate.logits.grad
+
+
+def test_expected_loss_weighs_each_expert_s_own_loss():
+    losses, _ = losses_of("expected_loss", [[0.0, math.log(3)], [20.0, -20.0]])
     # sample 1: 0.25 * 1 + 0.75 * 1; sample 2: 0.5
-    assert expected_loss(task, result, targets).item() == pytest.approx((1.0 + 0.5) / 2)
-    mixture = (weights.unsqueeze(-1) * outputs).sum(1)
-    assert task.loss(mixture, targets).item() == pytest.approx((0.5 + 0.5) / 2)
+    assert losses["total"].item() == pytest.approx((1.0 + 0.5) / 2)
+    mixture, _ = losses_of("soft", [[0.0, math.log(3)], [20.0, -20.0]])
+    assert mixture["total"].item() == pytest.approx((0.5 + 0.5) / 2)
+
+
+def test_regret_over_two_experts_is_a_logistic_regression_weighed_by_the_difference():
+    """Sample 1: both lose 1; sample 2: the cheap expert loses 0.5, the dear one 1.5 (root: 1)."""
+    logits = [[0.3, 0.9], [-0.4, 0.8]]
+    losses, gradient = losses_of("regret", logits)
+    assert losses["total"].item() == pytest.approx(math.log1p(math.exp(1.2)) * 1.0 / 2)
+    assert gradient[0].abs().max() < 1e-6, "no expert is the better one there"
+    right = 1 / (1 + math.exp(-1.2))
+    torch.testing.assert_close(gradient[1], torch.tensor([-right, right]) / 2)
+
+
+def test_regret_counts_what_the_experts_cost():
+    """With lambda 0.4 the dear expert costs 0.4, the cheap one 0.1: sample 1 has a better one."""
+    logits = [[0.0, 0.0], [0.0, 0.0]]
+    losses, _ = losses_of("regret", logits, weight=0.4)
+    weights = math.sqrt(0.3) + math.sqrt(1.3)
+    assert losses["total"].item() == pytest.approx(math.log(2) * weights / 2)
+    assert losses["task"].item() == pytest.approx((1.0 + 1.0) / 2)
+    assert losses["resource"].item() == pytest.approx(0.4 * (1 / 4 + 1) / 2)
+
+
+def test_regret_over_three_experts():
+    weights = torch.tensor([[0.2, 0.3, 0.5]])
+    losses = torch.tensor([[1.0, 4.0, 2.0]])
+    expected = math.sqrt(3) * -math.log(0.2) + math.sqrt(2) * -math.log(0.5)
+    assert regret_loss(weights, losses).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", MODALITY_TASKS)

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "dynmm"
-GROUND = {"errors", "files", "vocabulary"}
+GROUND = {"errors", "files", "vocabulary", "budget_records"}
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "code_closure": set(),
     "gpu_presence": set(),

@@ -6,8 +6,11 @@ import pytest
 
 from dynmm.configuration import modality
 from dynmm.configuration.grid import (
+    all_points,
     grid_points,
     inference_mode,
+    named_gates,
+    point_at,
     point_path,
     spelled,
     temperatures,
@@ -43,6 +46,94 @@ def test_paths_spell_values_as_typed():
         *("1e-3", "0.001", "0.10", "1", "true"),
     ]
     assert point_path(POINT) == "lambda~0.1/tau~1/mode~straight_through/freeze~true"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_point_is_found_by_its_folder(task):
+    for point in all_points(CONFIG[task]):
+        assert point_at(CONFIG[task], point_path(point)) == point
+    assert point_path(named_gates(CONFIG[task])[0]) == "gate~cross_fitted"
+
+
+GATED = {
+    "title": "Ours",
+    "lambda": 0.3,
+    "tau": 1,
+    "mode": "expected_loss",
+    "freeze": "cross_fitted",
+    "budgets": [{"share": 0.5}, {"ms": 2}],
+}
+
+
+def with_gate(**own):
+    return changed(("mmimdb", "gates"), {"mine": GATED | own})
+
+
+def test_a_gate_s_own_keys_go_over_the_shared_block():
+    gate = {"model": "mlp", "options": {"hidden": 3}}
+    config = with_gate(dynamic={"learning_rate": 0.5, "gate": gate})
+    (point,) = named_gates(config["mmimdb"])
+    assert point == {
+        "gate": "mine",
+        "lambda": "0.3",
+        "tau": "1",
+        "mode": "expected_loss",
+        "freeze": "cross_fitted",
+    }
+    own = modality.dynamic_training(config, "mmimdb", point)
+    assert own["training"]["learning_rate"] == 0.5 and own["gate"] == gate
+    assert own["training"]["patience"] == CONFIG["mmimdb"]["dynamic"]["patience"]
+    other = modality.dynamic_training(config, "mmimdb", POINT)
+    assert other == modality.dynamic_training(CONFIG, "mmimdb", POINT)
+    evaluated = modality.dynamic_evaluation(config, "mmimdb", point)
+    assert evaluated["budgets"] == GATED["budgets"] and evaluated["title"] == "Ours"
+    assert evaluated["gate"] == gate and evaluated["point"] == point
+
+
+def test_budgets_of_a_grid_point_are_those_of_the_rows_that_name_it():
+    weight = CONFIG["mmimdb"]["grid"]["lambda"][1]
+    rows = {
+        "dynmm_a": {"lambda": f"{weight}0", "budget": {"share": 0.1}},
+        "dynmm_b": {"lambda": weight, "budget": {"share": 0.5}},
+        "dynmm_c": {"share": 0.9},
+    }
+    config = changed(("mmimdb", "table1"), rows)
+    validate(config, SCHEMA)
+    found = {
+        point["lambda"]: modality.budgets_of(config["mmimdb"], "mmimdb", point)
+        for point in grid_points(config["mmimdb"])
+        if point["mode"] == "straight_through"
+    }
+    assert found.pop(str(weight)) == [{"share": 0.1}, {"share": 0.5}]
+    assert not any(found.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "expected"),
+    [
+        (("gates", "x"), GATED | {"title": ""}, "gates.x.title", "what tables"),
+        (("gates", "x"), GATED | {"budgets": [{"shar": 1}]}, "gates.x.budgets.0.shar", "share"),
+        (("gates", "x"), GATED | {"budgets": [{}]}, "gates.x.budgets.0", "one cost"),
+        (("gates", "x"), GATED | {"dynamic": {"folds": 2}}, "gates.x.dynamic.folds", "gate"),
+        (
+            ("gates", "x"),
+            GATED | {"mode": "soft"},
+            "budget of gate x, lambda 0.3, tau 1, mode soft, freeze cross_fitted",
+            "a gate that chooses",
+        ),
+        (("table1", "dynmm_a"), {"budget": {"share": 0.5}}, "table1.dynmm_a", "exactly one"),
+        (
+            ("table1", "dynmm_a"),
+            {"lambda": 0.02, "share": 0.4, "budget": {"share": 0.5}},
+            "table1.dynmm_a.share",
+            "nothing beside a budget",
+        ),
+    ],
+)
+def test_bad_gates_and_budgets_are_refused(path, value, key, expected):
+    error = refusal(changed(("mmimdb", *path), value))
+    assert error.key in (f"mmimdb.{key}", f"mmimdb: {key}")
+    assert expected in error.expected
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,63 @@ def test_table_2_has_both_accuracies_and_the_gru_forms(tmp_path):
     assert list(frame["lambda"][-3:]) == ["0.1", "0.01", "0.001"]
 
 
+OURS = {"gate": "ours", "lambda_": "1e-2", "mode": "expected_loss", "freeze": "cross_fitted"}
+
+
+def with_ours(folder, paths, **settings):
+    """A gate with a name, or a grid point, that was set to two budgets."""
+    made = []
+    for seed in (0, 1):
+        path = write_dynamic(folder, "mmimdb", seed, 0.5, f1(0.48), **settings)
+        record = json.loads(path.read_text())
+        record["budgets"] = [
+            {
+                "budget": {
+                    "unit": "share",
+                    "asked": asked,
+                    "offsets": [0, 1.5],
+                    "on_validation": asked,
+                    "on_test": asked + 0.02 * seed,
+                },
+                "metrics": f1(macro),
+                "expert_shares": {"text": 1 - asked, "late_fusion": asked},
+                "madds": record["madds"],
+                "seconds_per_sample": 0.001,
+            }
+            for asked, macro in ((0.68, 0.49), (0.2, 0.47))
+        ]
+        if "gate" in settings:
+            record["family"] = "DynMM, ours"
+        path.write_text(json.dumps(record))
+        made.append(path)
+    return [*paths, *made]
+
+
+def test_a_gate_with_a_name_has_rows_of_its_own_by_rising_share(paths, tmp_path):
+    before = rows(paths)
+    frame = rows(with_ours(tmp_path / "ours", paths, **OURS))
+    ours = ["DynMM, ours, share 0.2", "DynMM, ours", "DynMM, ours, share 0.68"]
+    assert list(frame.index[-3:]) == ours
+    assert frame["macro_f1"][ours].tolist() == pytest.approx([47, 48, 49])
+    assert frame["e2_share_pct"][ours].tolist() == pytest.approx([20, 50, 68])
+    assert frame["budget_on_test"][ours[2]] == pytest.approx(0.69)
+    assert frame["budget_on_validation"][ours[2]] == pytest.approx(0.68)
+    assert frame["gate"][ours].tolist() == ["ours"] * 3
+    assert pd.isna(frame["budget"][ours[1]])
+    shared = ["lambda", "macro_f1", "e2_share_pct"]
+    pd.testing.assert_frame_equal(frame.loc[before.index, shared], before[shared])
+
+
+def test_a_row_at_a_budget_shows_the_point_that_it_names(paths, tmp_path):
+    made = with_ours(tmp_path / "one", paths, lambda_="0.5")
+    wanted = {"lambda": 0.5, "budget": {"share": 0.68}}
+    frame = rows(made, points={"dynmm_b": wanted})
+    assert frame.loc["DynMM-b, share 0.68", "macro_f1"] == pytest.approx(49)
+    assert frame.loc["DynMM-a", "lambda"] == "1e-1", "points at budgets are no default"
+    with pytest.raises(InputError, match="no grid point for a row"):
+        rows(made, points={"dynmm_b": {"lambda": 0.5, "budget": {"share": 0.7}}})
+
+
 def test_three_experts_under_the_gate(tmp_path):
     """The share that tables and rows go by is that of the last, and is named so."""
     shares = {"image": 0.2, "text": 0.7, "late_fusion": 0.1}

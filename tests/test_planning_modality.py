@@ -12,6 +12,7 @@ from workflow_tree import SETTINGS, change_config, edit, finished_tree
 MOVIES = SETTINGS["mmimdb"]
 SEEDS = len(SETTINGS["seeds"])
 LAMBDAS = Counter(map(str, [*MOVIES["grid"]["lambda"], *(p["lambda"] for p in MOVIES["points"])]))
+GATES = Counter(list(MOVIES["gates"]))
 HALF = "late_fusion_half"
 UNDER_GATE = MOVIES["dynamic"]["experts"]
 
@@ -30,12 +31,17 @@ def point_jobs(rules, lambdas, seeds=SEEDS):
     return {(rule, lam): seeds * count for rule in rules for lam, count in lambdas.items()}
 
 
-TRAIN_POINTS = point_jobs(["train_dynamic"], LAMBDAS)
-EVALUATE_POINTS = point_jobs(["evaluate_dynamic"], LAMBDAS)
-POINTS = TRAIN_POINTS | EVALUATE_POINTS
+def both(points, seeds=SEEDS):
+    return point_jobs(["train_dynamic", "evaluate_dynamic"], points, seeds)
+
+
+ALL_POINTS = LAMBDAS + GATES
+EVALUATE_POINTS = point_jobs(["evaluate_dynamic"], ALL_POINTS)
+POINTS = both(ALL_POINTS)
+FOLDS = expert_jobs(["cross_fit_expert"], UNDER_GATE, SEEDS * MOVIES["dynamic"]["folds"])
 EVALUATE_EXPERTS = expert_jobs(["evaluate_expert"], MOVIES["experts"])
 STORE = expert_jobs(["store_expert_outputs"], UNDER_GATE)
-EXPERTS = expert_jobs(["train_expert"], MOVIES["experts"]) | EVALUATE_EXPERTS | STORE
+EXPERTS = expert_jobs(["train_expert"], MOVIES["experts"]) | EVALUATE_EXPERTS | STORE | FOLDS
 
 
 def planned(tree):
@@ -59,7 +65,7 @@ def test_a_finished_tree_plans_nothing(finished):
 @pytest.mark.parametrize("value", ["1e-3", 0.5, "0.50"])
 def test_a_lambda_more_plans_its_own_jobs_and_the_reports(tree, value):
     change_config(tree, "mmimdb.grid.lambda", [*MOVIES["grid"]["lambda"], value])
-    own = point_jobs(["train_dynamic", "evaluate_dynamic"], {str(value): 1})
+    own = both({str(value): 1})
     assert planned(tree) == own | REPORTS
 
 
@@ -71,8 +77,32 @@ def test_a_lambda_less_plans_the_reports_alone(tree):
 def test_a_single_point_more_plans_its_own_jobs_and_the_reports(tree):
     point = {"lambda": 0.07, "tau": "1..0.01", "mode": "soft", "freeze": False}
     change_config(tree, "mmimdb.points", [*MOVIES["points"], point])
-    own = point_jobs(["train_dynamic", "evaluate_dynamic"], {"0.07": 1})
+    own = both({"0.07": 1})
     assert planned(tree) == own | REPORTS
+
+
+def test_a_gate_more_shares_the_folds_and_plans_its_own_jobs_and_the_reports(tree):
+    gate = MOVIES["gates"]["cross_fitted"] | {"title": "DynMM, dear", "lambda": 0.5, "budgets": []}
+    change_config(tree, "mmimdb.gates.dear", gate)
+    assert planned(tree) == both({"dear": 1}) | REPORTS
+
+
+def test_a_gate_less_plans_the_reports_alone(tree):
+    change_config(tree, "mmimdb.gates.cross_fitted", None)
+    assert planned(tree) == REPORTS
+
+
+def test_a_budget_more_evaluates_its_gate_and_trains_nothing(tree):
+    change_config(tree, "mmimdb.gates.cross_fitted.budgets", [{"share": 0.9}])
+    own = point_jobs(["evaluate_dynamic"], {"cross_fitted": 1})
+    assert planned(tree) == own | REPORTS
+
+
+def test_a_row_at_a_budget_evaluates_the_point_that_it_names(tree):
+    weight = MOVIES["grid"]["lambda"][-1]
+    row = {"lambda": weight, "budget": {"share": 0.68}}
+    change_config(tree, "mmimdb.table1", {"dynmm_b": row})
+    assert planned(tree) == point_jobs(["evaluate_dynamic"], {str(weight): 1}) | REPORTS
 
 
 def test_a_seed_more_plans_its_own_jobs_and_the_reports(tree):
@@ -97,10 +127,12 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
     [
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
         ("mmimdb.experts.late_fusion_half.width", 0.4, expert_jobs(["train_expert"], [HALF])),
-        ("mmimdb.dynamic.learning_rate", 0.5, POINTS),
+        ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS)),  # the gate has its own
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
-        ("mmimdb.dynamic.augmentation.missing", 0.2, POINTS),
-        ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | POINTS),
+        ("mmimdb.dynamic.augmentation.missing", 0.2, both(LAMBDAS)),
+        ("mmimdb.gates.cross_fitted.dynamic.weight_decay", 0.7, both(GATES)),
+        ("mmimdb.gates.cross_fitted.title", "X", point_jobs(["evaluate_dynamic"], GATES)),
+        ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | FOLDS | POINTS),
         ("data.mmimdb.content", "posters", EVALUATE_EXPERTS | EVALUATE_POINTS),
         ("resources.train_dynamic.mem_mb", 9000, None),
         ("mosei.training.learning_rate", 0.5, None),

@@ -39,6 +39,8 @@ MAY_BE_ABSENT = {  # keys of the schema that a whole preset need not name
     "nyuv2.runs.*.training.*": "the rest stands in the block that all share",
     "m*.experts.*.training.*": "the rest stands in the block that all share",
     "*.module": "a class of this package",
+    "m*.gates.*": "ours: a preset may have none",
+    "m*.noise.points.*.gate": "a point of the grid is swept",
     "m*.experts.*.width": "an expert of the width that its options say",
     "mosei.figure5.review": "whichever the data offer",
     "routing.feature_madds_m.*.text": "not known: word vectors are looked up",

@@ -11,6 +11,7 @@ import torch
 
 from dynmm.data.manifest import read_manifest
 from dynmm.errors import InputError
+from dynmm.evaluation.modality.budgets import BudgetedGate
 from dynmm.models.experts.dynamic_build import dynamic_from, trained_part
 from dynmm.models.weights import save_weights
 from dynmm.tasks import load_routing, load_task
@@ -20,6 +21,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 DESCRIBED = {"preset": "p", "content": "made up", "paper_data": False, "select_on": "validation"}
 LOADING = {"batch_size": 4, "by_length": True}
 STUDY = {"draws": 200, "bootstrap": 200, "feature_madds_m": {"image": 2}}
+BUDGETS = [{"share": 0.5}, {"share": 0}]
 NAMES = ["text", "both"]
 SEEDS = (0, 1)
 
@@ -63,6 +65,7 @@ def dynamic_config(task, weight, freeze, inference="hard", mode="straight_throug
         "gate": GATES[task],
         "evaluation": LOADING,
         "point": point,
+        "budgets": BUDGETS if inference == "hard" and freeze else [],
         "freeze": freeze,
         "inference": inference,
         "temperature": 1.0,
@@ -168,7 +171,12 @@ def test_gates_over_frozen_experts_share_a_group_and_others_have_their_own(study
     assert found["paths"] == NAMES and found["draws"] == 200
     for by_score in found["scores"].values():
         frozen, own = by_score["groups"]
-        assert [point["point"]["lambda"] for point in frozen["points"]] == ["0.1"]
+        assert [point["point"].get("budget") for point in frozen["points"]] == [
+            None,
+            "share 0.5",
+            "share 0",
+        ]
+        assert {point["point"]["lambda"] for point in frozen["points"]} == {"0.1"}
         assert [point["point"]["lambda"] for point in own["points"]] == ["0.2"]
         assert own["points"][0]["family"] == "tau 1, mode straight_through, freeze false"
         assert len(frozen["fixed"]) == 2 and own["fixed"] == []
@@ -192,6 +200,52 @@ def test_scores_and_costs_are_those_of_the_evaluations(study, found):
         record, _ = stored(study, f"experts/{name}")
         assert path[0]["score"] == pytest.approx(record["metrics"][score])
         assert path[0]["costs"]["total"] == record["madds"]["complete"]["total"]
+
+
+def test_a_gate_at_a_budget_is_the_same_gate_with_other_choices(study, found):
+    record, predictions = stored(study, "0.1-True")
+    task, (half, none) = load_task(study.name), record["budgets"]
+    samples = len(predictions["chosen"])
+    validation = task.open(study.manifest.parent, task.splits[1])
+    step = 1 / len(validation)  # an odd number of samples has no half
+    assert half["budget"]["on_validation"] == pytest.approx(0.5, abs=0.51 * step)
+    offsets = np.array(half["budget"]["offsets"])
+    assert offsets[0] == 0
+    chosen = (predictions["gate_logits"] - offsets).argmax(1)
+    assert half["budget"]["on_test"] == pytest.approx(chosen.mean())
+    assert half["expert_shares"]["both"] == pytest.approx(chosen.mean())
+    assert none["budget"]["on_validation"] == 0
+    assert none["budget"]["offsets"][1] > offsets[1]
+    for score, by_score in found["scores"].items():
+        trained, at_half, at_none = by_score["groups"][0]["points"]
+        assert at_half["family"] == at_none["family"] == "DynMM, one gate (λ 0.1)"
+        row = at_half["seeds"][0]
+        assert row["shares"] == pytest.approx([1 - chosen.mean(), chosen.mean()])
+        assert row["gate"] == pytest.approx(half["metrics"][score])
+        assert row["auc"] == pytest.approx(trained["seeds"][0]["auc"]), "an offset ranks alike"
+        assert row["costs"]["total"]["gate"] == pytest.approx(half["madds"]["complete"]["total"])
+    assert samples == record["samples"]
+
+
+@pytest.mark.parametrize("unit", ["madds_m", "ms"])
+def test_other_units_of_a_budget_count_the_gate(study, unit):
+    config = dynamic_config(study.name, "0.1", True)
+    manifest, task = read_manifest(study.manifest.parent, study.name), load_task(study.name)
+    splits = [task.open(study.manifest.parent, part) for part in task.splits[1:]]
+    model = dynamic_from(study.name, config, manifest["input_sizes"], task.outputs(manifest)).eval()
+    gate = BudgetedGate(model, task, *splits, LOADING, torch.device("cpu"), [1e6, 5e6, 0.5e6])
+    if unit == "madds_m":
+        cheap, dear = 1.5, 5.5
+    else:  # measured once: the gate on every sample, and each expert
+        cheap, dear = sorted(gate._costs("ms"))
+    _, found = gate.run({unit: (cheap + dear) / 2})
+    step = (dear - cheap) / len(splits[0])
+    assert found["on_validation"] == pytest.approx((cheap + dear) / 2, abs=0.51 * step)
+    assert found["unit"] == unit
+    if unit == "madds_m":
+        assert cheap <= found["on_test"] <= dear
+    with pytest.raises(InputError, match="budget"):
+        gate.run({unit: 2 * dear})
 
 
 def test_the_static_networks_are_the_experts_and_the_soft_gate(study, found):

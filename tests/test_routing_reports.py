@@ -177,9 +177,9 @@ def test_a_family_of_its_own_name_goes_by_what_varies_in_it(studies):
         point["family"] = "calibrated"
         point["point"] |= {"lambda": "0.1", "budget": budget}
     group["families"][0]["family"] = "calibrated"
-    assert set(gates(study).index) == {f"calibrated budget {b}" for b in ("0.25", "0.5", "1")}
+    assert set(gates(study).index) == {f"calibrated at {b}" for b in ("0.25", "0.5", "1")}
     (axis,) = routing_figure(study).axes
-    assert {"budget 0.5", "budget 0.25", "budget 1"} <= {text.get_text() for text in axis.texts}
+    assert {"at 0.5", "at 0.25", "at 1"} <= {text.get_text() for text in axis.texts}
 
 
 def table1(paths, study):

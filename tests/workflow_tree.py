@@ -35,7 +35,7 @@ TARGETS = {
     "robustness",
     "routing",
 }  # rules that make nothing
-LABELS = ("run", "table", "kind", "expert", "lam")
+LABELS = ("run", "table", "kind", "expert", "point")
 
 
 def configured(*overlays, folder=ROOT):
@@ -92,7 +92,10 @@ def finished_tree(folder, *targets):
 
 
 def planned(folder, *options):
-    """How many jobs a dry run plans, by rule and the job's first wildcard of `LABELS` (or "")."""
+    """How many jobs a dry run plans, by rule and the job's first wildcard of `LABELS` (or "").
+
+    A point is labelled by its lambda, or by the name of its gate.
+    """
     jobs, rule, seen = Counter(), None, {}
     for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
@@ -102,6 +105,7 @@ def planned(folder, *options):
         elif line.startswith("    wildcards: "):
             pairs = line.removeprefix("    wildcards: ").split(", ")
             seen = dict(pair.split("=") for pair in pairs)
+            seen |= {k: v.split("/")[0].split("~")[1] for k, v in seen.items() if k == "point"}
     return jobs
 
 

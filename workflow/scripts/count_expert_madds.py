@@ -18,7 +18,7 @@ def main(arguments):
     config, task = arguments.config, load_task(arguments.task)
     manifest = read_json(arguments.prepared)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
-    gate = gate_from(task.name, config["gate"], sizes, config["gate_experts"])
+    gate = gate_from(task.name, config["gate"], sizes, config["gate_experts"], outputs)
     write_json(
         arguments.out,
         {

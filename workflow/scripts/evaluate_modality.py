@@ -1,7 +1,8 @@
 """Evaluate an expert, or a dynamic model at one point of the grid, on the test split.
 
 Leaves metrics, predictions and, of a dynamic model, every sample's choice; with a hard gate only
-the chosen expert runs for each sample. Of experts that trained with the gate it leaves all outputs
+the chosen expert runs for each sample. A gate may be set to budgets besides: what it does at each
+stands in the same metrics. Of experts that trained with the gate it leaves all outputs
 too, for the routing study. --config describes an expert where it has "expert", else a
 dynamic model.
 """
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.device import acquire_device
+from dynmm.evaluation.modality.budgets import BudgetedGate
 from dynmm.evaluation.modality.epochs import epochs_behind
 from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings, networks_of
 from dynmm.evaluation.modality.own_experts import (
@@ -35,47 +37,54 @@ def main(arguments):
     config, device = arguments.config, acquire_device()
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
     manifest = read_json(arguments.prepared)
-    split = task.open(arguments.prepared.parent, task.splits[2])
-    model = load_model(task, config, manifest, arguments.weights, arguments.experts)
+    folder, settings = arguments.prepared.parent, config["evaluation"]
+    split = task.open(folder, task.splits[2])
+    model = load_model(task, config, manifest, arguments.weights, arguments.experts).to(device)
     networks = networks_of(model, config)
     madds = [task.count_madds(network, manifest["input_sizes"]) for network in networks]
     sample_madds = [
         evaluation.sample_madds(network, manifest["input_sizes"], split) for network in networks
     ]
-    measured = (task, split, config["evaluation"], device)
-    if EXPERT in config:
-        result = run_expert(model.to(device), *measured)
-    else:
-        result = run_dynamic(
-            model.to(device), *measured, config["inference"], config["temperature"]
+
+    def scores(result):
+        return evaluation.scores(result.outputs, split.targets, manifest)
+
+    def gated(result):
+        counts = None if None in sample_madds else sample_madds
+        soft = config["inference"] == "soft"
+        return dynamic_record(
+            result,
+            scores(result),
+            list(model.experts),
+            madds,
+            counts,
+            soft=soft,
+            reads_first=model.reads_first,
         )
-    scores = evaluation.scores(result.outputs, split.targets, manifest)
+
+    more = {}
     if EXPERT in config:
-        expert = config[EXPERT]
+        result = run_expert(model, task, split, settings, device)
         own = {
-            "model": expert["model"],
-            "width": expert.get("width", 1),
+            "model": config[EXPERT]["model"],
+            "width": config[EXPERT].get("width", 1),
             **({"family": config["family"]} if "family" in config else {}),
-            **expert_record(result, scores, madds[0], sample_madds[0]),
+            **expert_record(result, scores(result), madds[0], sample_madds[0]),
         }
     else:
-        own = {
-            "point": config["point"],
-            "inference": config["inference"],
-            **dynamic_record(
-                result,
-                scores,
-                list(model.experts),
-                madds,
-                None if None in sample_madds else sample_madds,
-                soft=config["inference"] == "soft",
-            ),
-        }
-    more = {}
-    if EXPERT not in config and not model.constant_experts:
-        validation = task.open(arguments.prepared.parent, task.splits[1])
-        splits = {TEST_OUTPUTS: split, VALIDATION_OUTPUTS: validation}
-        more = own_expert_outputs(model, task, splits, config["evaluation"], device)
+        way = config["inference"], config["temperature"]
+        result = run_dynamic(model, task, split, settings, device, *way)
+        own = {"point": config["point"], "inference": config["inference"], **gated(result)}
+        own |= {"family": config["title"]} if "title" in config else {}
+        validation = task.open(folder, task.splits[1])
+        if config["budgets"]:
+            counts = [count["complete"] for count in madds]
+            gate = BudgetedGate(model, task, validation, split, settings, device, counts)
+            found = map(gate.run, config["budgets"])
+            own["budgets"] = [gated(result) | {"budget": budget} for result, budget in found]
+        if not model.constant_experts:
+            splits = {TEST_OUTPUTS: split, VALIDATION_OUTPUTS: validation}
+            more = own_expert_outputs(model, task, splits, settings, device)
     save_predictions(arguments.predictions, result, split.ids, split.targets, more)
     letters = modality_letters(task, {m for network in networks for m in network.modalities})
     write_json(
@@ -88,7 +97,7 @@ def main(arguments):
             "modality": letters,
             **own,
             "epochs": epochs_behind(arguments.training, arguments.folds),
-            "measured_on": measured_on(device, config["evaluation"]),
+            "measured_on": measured_on(device, settings),
             "provenance": _provenance(arguments, config, task, evaluation),
         },
     )

@@ -1,9 +1,11 @@
-"""Points of the grid of dynamic models, spelled as the user typed them."""
+"""Points of the grid of dynamic models, spelled as the user typed them, and gates with a name."""
 
 import itertools
 
 KEYS = ("lambda", "tau", "mode", "freeze")
 SCHEDULE = ".."  # "1..0.001": from the first epoch's temperature to the last
+GATE = "gate"  # of a point that has a name in `gates`, beside the other keys
+BUDGET = "budget"  # of a point whose gate was set to a cost after its training
 
 
 def grid_points(section):
@@ -17,9 +19,22 @@ def grid_points(section):
     """
     grid = section["grid"]
     crossed = itertools.product(*(grid[key] for key in KEYS))
-    points = [dict(zip(KEYS, map(spelled, values), strict=True)) for values in crossed]
-    points += [{key: spelled(point[key]) for key in KEYS} for point in section["points"]]
-    return [point for place, point in enumerate(points) if point not in points[:place]]
+    points = [tuple(map(spelled, values)) for values in crossed]
+    points += [tuple(spelled(point[key]) for key in KEYS) for point in section["points"]]
+    return [dict(zip(KEYS, values, strict=True)) for values in dict.fromkeys(points)]
+
+
+def named_gates(section):
+    """The points of `gates`: their name under the key `gate`, and what a point of the grid has."""
+    return [
+        {GATE: name} | {key: spelled(gate[key]) for key in KEYS}
+        for name, gate in section["gates"].items()
+    ]
+
+
+def all_points(section):
+    """What is trained over the experts: `grid_points`, then `named_gates`."""
+    return grid_points(section) + named_gates(section)
 
 
 def spelled(value):
@@ -28,8 +43,32 @@ def spelled(value):
 
 
 def point_path(point):
-    """The folder of a point, such as "lambda~0.1/tau~1/mode~soft/freeze~true"."""
-    return "/".join(f"{key}~{point[key]}" for key in KEYS)
+    """A point's folder: "lambda~0.1/tau~1/mode~soft/freeze~true", or "gate~<name>"."""
+    keys = (GATE,) if GATE in point else KEYS
+    return "/".join(f"{key}~{point[key]}" for key in keys)
+
+
+def point_at(section, path):
+    """The point whose folder is `path`: the inverse of `point_path`."""
+    values = dict(part.split("~", 1) for part in path.split("/"))
+    if GATE not in values:
+        return values
+    return next(point for point in named_gates(section) if point[GATE] == values[GATE])
+
+
+def fits(point, wanted):
+    """Whether a point has the wanted settings, compared as typed or as numbers.
+
+    Beside the keys of a point, `inference` (soft or hard) is one.
+    """
+    found = {**point, "inference": inference_mode(point)}
+    return all(name in found and _same(found[name], value) for name, value in wanted.items())
+
+
+def budget_name(budget):
+    """A budget in words, such as "share 0.68"."""
+    ((unit, value),) = budget.items()
+    return f"{unit} {spelled(value)}"
 
 
 def temperatures(tau):
@@ -53,3 +92,11 @@ def inference_mode(point):
     """
     first, last = temperatures(point["tau"])
     return "soft" if point["mode"] == "soft" and first == last else "hard"
+
+
+def _same(first, second):
+    first, second = spelled(first), spelled(second)
+    try:
+        return float(first) == float(second)
+    except ValueError:
+        return first == second

@@ -1,9 +1,10 @@
 """Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
 
-from dynmm.configuration.grid import KEYS, inference_mode, temperatures
+from dynmm.configuration.grid import BUDGET, GATE, fits, inference_mode, temperatures
 from dynmm.vocabulary import CROSS_FITTED, VALIDATION
 
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
+ROWS = {"mmimdb": "table1", "mosei": "table2"}  # the block in which a task's table names its rows
 
 
 def expert_training(config, task, expert):
@@ -39,14 +40,14 @@ def dynamic_training(config, task, point):
 
     Args:
         config, task: the whole configuration, and the task's name.
-        point: lambda, tau, mode and freeze as texts (`grid.grid_points`).
+        point: lambda, tau, mode and freeze as texts, of a named gate its name (`grid.all_points`).
     """
-    section = config[task]
+    section, dynamic = config[task], _dynamic(config[task], point)
     first, last = temperatures(point["tau"])
     apart = ("experts", "gate", "folds", *(["anneal_epochs"] if first == last else []))
-    shared = {k: v for k, v in section["dynamic"].items() if k not in apart}
+    shared = {k: v for k, v in dynamic.items() if k not in apart}
     return {
-        **_networks(section),
+        **_networks(section, point),
         "training": {
             **shared,
             "resource_weight": float(point["lambda"]),
@@ -62,15 +63,36 @@ def dynamic_training(config, task, point):
 def dynamic_evaluation(config, task, point):
     """What the evaluation of a grid point follows from, beside its weights, data and code."""
     section = config[task]
+    named = {"title": section["gates"][point[GATE]]["title"]} if GATE in point else {}
     return {
-        **_networks(section),
+        **_networks(section, point),
         "evaluation": _evaluation(section),
-        "point": {key: point[key] for key in KEYS},
+        "point": dict(point),
+        **named,
+        "budgets": budgets_of(section, task, point),
         "freeze": freezing(point),
         "inference": inference_mode(point),
         "temperature": temperatures(point["tau"])[1],
         **_described(config, task),
     }
+
+
+def budgets_of(section, task, point):
+    """The costs at which a point's gate is evaluated beside its own, as {share: 0.68}.
+
+    Those of a named gate stand with it; those of a grid point with the rows of the table that show
+    it at a budget.
+    """
+    if GATE in point:
+        return list(section["gates"][point[GATE]]["budgets"])
+    rows = [row for row in section.get(ROWS[task], {}).values() if BUDGET in row]
+    found = [row[BUDGET] for row in rows if row_fits(point, row)]
+    return [budget for place, budget in enumerate(found) if budget not in found[:place]]
+
+
+def row_fits(point, row):
+    """Whether a row of a table at a budget shows this point of the grid."""
+    return GATE not in point and fits(point, {k: v for k, v in row.items() if k != BUDGET})
 
 
 def madds(config, task):
@@ -111,7 +133,7 @@ def augments(training):
 
 def reads_stored_train(section, point):
     """Whether a point learns from stored outputs of the training split, and runs no expert."""
-    return has_constant_experts(point) and not augments(section["dynamic"])
+    return has_constant_experts(point) and not augments(_dynamic(section, point))
 
 
 def added_modules(settings):
@@ -119,10 +141,21 @@ def added_modules(settings):
     return list(dict.fromkeys(entry["module"] for entry in settings if "module" in entry))
 
 
-def _networks(section):
+def gate_settings(section, point):
+    """Settings of a point's gate: model, options, module."""
+    return _dynamic(section, point)["gate"]
+
+
+def _dynamic(section, point):
+    """The block `dynamic` as a point has it: a named gate's own keys go over the shared ones."""
+    own = section["gates"][point[GATE]].get("dynamic", {}) if GATE in point else {}
+    return {**section["dynamic"], **own}
+
+
+def _networks(section, point):
     return {
         "experts": [_named(section, name) for name in section["dynamic"]["experts"]],
-        "gate": section["dynamic"]["gate"],
+        "gate": gate_settings(section, point),
     }
 
 

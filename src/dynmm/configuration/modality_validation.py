@@ -1,9 +1,25 @@
 """What a schema cannot say of the configuration of MM-IMDB and CMU-MOSEI."""
 
-from dynmm.configuration.grid import grid_points, spelled, temperatures
-from dynmm.configuration.modality import augments
+from dynmm.configuration.grid import (
+    BUDGET,
+    all_points,
+    budget_name,
+    grid_points,
+    inference_mode,
+    spelled,
+    temperatures,
+)
+from dynmm.configuration.modality import (
+    ROWS,
+    budgets_of,
+    has_constant_experts,
+    reads_stored_train,
+    row_fits,
+)
 from dynmm.errors import InputError
 from dynmm.vocabulary import CROSS_FITTED
+
+REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
 
 def check_modality(section, key):
@@ -29,22 +45,53 @@ def check_modality(section, key):
         raise refused(f"{key}.dynamic.to_beat", to_beat, expected)
     for word, values in section["grid"].items():
         _check_different(values, f"{key}.grid.{word}")
-    for point in grid_points(section):
+    for point in all_points(section):
         try:
             temperatures(point["tau"])
         except ValueError:
             raise refused(f"{key}: tau", point["tau"], "above 0, as 1 or 1..0.001") from None
-        if point["freeze"] == CROSS_FITTED and augments(dynamic):
+        if point["mode"] == REGRET and not has_constant_experts(point):
+            expected = "true or cross_fitted with mode regret, which trains no expert"
+            raise refused(f"{key}: freeze of {words(point)}", point["freeze"], expected)
+        if point["freeze"] == CROSS_FITTED and not reads_stored_train(section, point):
             raise refused(
-                f"{key}.dynamic.augmentation",
+                f"{key}: augmentation of {words(point)}",
                 "noise or missing modalities",
                 f"none with freeze {CROSS_FITTED}, whose gates learn from stored outputs",
             )
+    _check_budgets(section, key)
 
 
 def refused(key, found, expected, fix=None):
     """The InputError of a bad configuration."""
     return InputError("bad configuration", key=key, found=found, expected=expected, fix=fix)
+
+
+def _check_budgets(section, key):
+    """A budget needs a gate that chooses, and in a table a row that names one point."""
+    for row, wanted in section.get(ROWS[key], {}).items():
+        if BUDGET not in wanted:
+            continue
+        path = f"{key}.{ROWS[key]}.{row}"
+        if "share" in wanted:
+            raise refused(f"{path}.share", wanted["share"], "nothing beside a budget")
+        fitting = [point for point in grid_points(section) if row_fits(point, wanted)]
+        if len(fitting) != 1:
+            example = words((fitting or grid_points(section))[0])
+            expected = f"settings of exactly one point of the grid, such as {example}"
+            raise refused(path, f"settings of {len(fitting)} points", expected)
+    for point in all_points(section):
+        if inference_mode(point) == "soft" and (budgets := budgets_of(section, key, point)):
+            raise refused(
+                f"{key}: budget of {words(point)}",
+                budget_name(budgets[0]),
+                "a gate that chooses: soft gates run every expert",
+            )
+
+
+def words(point):
+    """A point in one line."""
+    return ", ".join(f"{key} {value}" for key, value in point.items())
 
 
 def _check_different(values, key):

@@ -11,14 +11,13 @@ from pathlib import Path
 import yaml
 
 from dynmm.errors import InputError
+from dynmm.vocabulary import MODALITY_TASKS
 
 # blocks whose entries a null takes away
 REMOVABLE = (
     ("nyuv2", "runs"),
-    ("mmimdb", "experts"),
-    ("mosei", "experts"),
-    ("mmimdb", "noise", "points"),
-    ("mosei", "noise", "points"),
+    *((task, block) for task in MODALITY_TASKS for block in ("experts", "gates")),
+    *((task, "noise", "points") for task in MODALITY_TASKS),
 )
 
 
@@ -26,8 +25,8 @@ def with_preset(given, folder):
     """The whole configuration: the preset that `given` names, with `given` over it.
 
     Mappings meet key by key; lists and single values replace. A block left empty (null) changes
-    nothing, but a run, an expert or an entry of `noise.points` that is null is taken away. `preset`
-    may be a new name where `extends` says which preset to start from.
+    nothing, but an entry of `runs`, `experts`, `gates` or `noise.points` that is null is taken
+    away. `preset` may be a new name where `extends` says which preset to start from.
 
     Args:
         given: the user's layer, a dict; it is not changed.

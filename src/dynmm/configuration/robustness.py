@@ -1,7 +1,7 @@
 """Slices of the configuration for the noise sweeps and their figures."""
 
 from dynmm.configuration import modality
-from dynmm.configuration.grid import grid_points, spelled
+from dynmm.configuration.grid import GATE, grid_points, named_gates, spelled
 from dynmm.configuration.runs import run_seeds
 from dynmm.configuration.segmentation import madds
 from dynmm.vocabulary import MODALITY_TASKS
@@ -77,7 +77,7 @@ def figure7(config):
 def noise_point(config, task, model):
     """The point that an entry of `noise.points` stands for, spelled as paths spell it.
 
-    It is the one with the settings that the entry names.
+    It is the one with the settings that the entry names, or with its `gate`.
 
     Args:
         config, task: the whole configuration, and the task's name.
@@ -90,7 +90,7 @@ def noise_point(config, task, model):
     if entry is None:
         return None
     wanted = {key: spelled(value) for key, value in entry.items() if key != "title"}
-    points = grid_points(config[task])
+    points = named_gates(config[task]) if GATE in wanted else grid_points(config[task])
     return next((point for point in points if wanted.items() <= point.items()), None)
 
 

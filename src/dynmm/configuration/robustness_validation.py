@@ -1,7 +1,7 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
-from dynmm.configuration.grid import grid_points, spelled
-from dynmm.configuration.modality_validation import refused
+from dynmm.configuration.grid import all_points, spelled
+from dynmm.configuration.modality_validation import refused, words
 from dynmm.configuration.robustness import noise_point
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -29,9 +29,9 @@ def _check_points(config, task):
         if model in experts:
             raise refused(key, model, f"another name: the experts {', '.join(experts)} are swept")
         if noise_point(config, task, model) is None:
-            listed = "; ".join(map(_words, grid_points(config[task])))
+            listed = "; ".join(map(words, all_points(config[task])))
             wanted = {name: spelled(value) for name, value in entry.items() if name != "title"}
-            raise refused(key, _words(wanted), f"a point of the grid: {listed}")
+            raise refused(key, words(wanted), f"a point of the grid or a gate: {listed}")
 
 
 def _check_segmentation(section):
@@ -50,7 +50,3 @@ def _check_segmentation(section):
 def _check_run(key, name, allowed):
     if name not in allowed:
         raise refused(key, name, f"one of {', '.join(allowed)}")
-
-
-def _words(point):
-    return ", ".join(f"{key} {value}" for key, value in point.items())

@@ -48,24 +48,40 @@ def run_expert(expert, task, split, settings, device):
     return SplitOutputs(outputs, None, None, None, seconds)
 
 
-def run_dynamic(model, task, split, settings, device, mode="hard", temperature=1.0):
+def run_dynamic(model, task, split, settings, device, mode="hard", temperature=1.0, offsets=None):
     """Outputs and choices of a dynamic model; with a hard gate only the chosen expert runs.
 
     Args:
         model: `DynamicExperts` in evaluation mode, on `device`.
         task, split, settings, device: as for `run_expert`.
-        mode, temperature: of `DynamicExperts.infer`.
+        mode, temperature, offsets: of `DynamicExperts.infer`; offsets as numbers.
 
     Returns:
         `SplitOutputs`.
     """
 
+    if offsets is not None:
+        offsets = torch.as_tensor(offsets, dtype=torch.float32, device=device)
+
     def predict(inputs):
-        found = model.infer(inputs, mode, temperature)
+        found = model.infer(inputs, mode, temperature, offsets)
         return found.outputs, found.weights, found.gate_logits, found.chosen
 
     results, seconds = _run(predict, task, split, settings, device)
     return SplitOutputs(*results, seconds)
+
+
+def run_gate(model, task, split, settings, device):
+    """The gate's logits (N, K) and the seconds that they took; arguments as for `run_dynamic`.
+
+    With a gate that reads the first expert these seconds hold that expert's too.
+    """
+
+    def predict(inputs):
+        return (model.decide(inputs)[0],)
+
+    (logits,), seconds = _run(predict, task, split, settings, device)
+    return logits, seconds
 
 
 @torch.inference_mode()

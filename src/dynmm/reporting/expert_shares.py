@@ -18,8 +18,9 @@ def draw_shares(axes, points):
 
     Args:
         axes: matplotlib axes.
-        points: `grid_points.GridPoint`s over the same experts.
+        points: `grid_points.GridPoint`s over the same experts; those of the grid are drawn.
     """
+    points = [point for point in points if point.of_grid]
     families = sweeps(points)
     lined = [family for family in families if family[-1].weight > 0]
     zeros = _places_of_zero(points)

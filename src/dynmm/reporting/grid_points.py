@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dynmm.configuration.grid import KEYS, inference_mode, spelled
+from dynmm.configuration.grid import (
+    BUDGET,
+    GATE,
+    KEYS,
+    budget_name,
+    fits,
+    inference_mode,
+    spelled,
+)
 from dynmm.errors import InputError
 from dynmm.reporting.records import by_run, number
 from dynmm.vocabulary import DYNAMIC
@@ -17,10 +25,11 @@ SYMBOLS = {"tau": "τ"}  # in print
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One point of the grid with its seeds.
+    """One point of the grid, or a gate with a name, with its seeds.
 
     Attributes:
-        settings: lambda, tau, mode and freeze as the user typed them.
+        settings: lambda, tau, mode and freeze as the user typed them; the name of a `gate`, and the
+            `budget` that it was set to after its training, where there are such.
         records: metrics files of this point, sorted by seed.
     """
 
@@ -43,9 +52,19 @@ class GridPoint:
         return inference_mode(self.settings) == SOFT
 
     @property
+    def of_grid(self):
+        """Whether it is a point of the grid as it was trained."""
+        return not {GATE, BUDGET} & set(self.settings)
+
+    @property
+    def title(self):
+        """The printed name of a gate with a name or at a budget; empty for points of the grid."""
+        return self.records[0].get("family") or ""
+
+    @property
     def family(self):
-        """The settings beside lambda: points that share them form one sweep."""
-        return tuple(self.settings[name] for name in KEYS[1:])
+        """What points of one sweep share: the settings beside lambda, or the budgets' gate."""
+        return (self.title,) if self.title else tuple(self.settings[name] for name in KEYS[1:])
 
     def mean_share(self, expert=None):
         """Mean over seeds of the share of samples that an expert (the last) got, in [0, 1]."""
@@ -71,18 +90,29 @@ def share(record, expert):
 
 
 def sweeps(points):
-    """The points in groups that differ in lambda alone, from low to high; soft gates last."""
+    """The points in groups: those that differ in lambda alone, from low to high, soft gates last;
+    then those of one gate at its budgets, by the share of its last expert.
+    """
     groups = {}
-    for point in sorted(points, key=lambda point: (point.soft, point.family, point.weight)):
+    for point in sorted(points, key=_place_in_sweep):
         groups.setdefault(point.family, []).append(point)
     return list(groups.values())
 
 
+def _place_in_sweep(point):
+    along = point.mean_share() if point.title else point.weight
+    return bool(point.title), point.soft, point.family, along
+
+
 def family_label(family, points):
-    """What a figure calls one sweep: "DynMM" and the settings in which its sweeps differ."""
-    words = ["DynMM"]
+    """What a figure calls one sweep: "DynMM" and the settings in which the grid's sweeps differ, or
+    the title of its gate.
+    """
+    if family[0].title:
+        return family[0].title
+    words, of_grid = ["DynMM"], [point for point in points if not point.title]
     for name in KEYS[1:]:
-        if len({point.settings[name] for point in points}) > 1:
+        if len({point.settings[name] for point in of_grid}) > 1:
             words.append(_gates(family[0]) if name == "mode" else _setting(family[0], name))
     return ", ".join(words)
 
@@ -143,7 +173,7 @@ def split_records(records, task=None):
                 found=", ".join(point.experts),
                 expected=", ".join(points[0].experts),
             )
-    return experts, sorted(points, key=lambda point: (point.family, point.weight))
+    return experts, sorted(points, key=lambda p: (bool(p.title), p.family, p.weight))
 
 
 def default_point(paper, task, row):
@@ -165,12 +195,16 @@ def fitting_points(points, wanted):
     """The points with the wanted settings.
 
     Beside lambda, tau, mode and freeze, `inference` (soft or hard) is one; without it and without
-    `mode`, points whose gates stay soft are left out.
+    `mode`, points whose gates stay soft are left out. Gates with a name have rows of their own, and
+    those at a budget are fitting where a `budget` is wanted.
     """
     settings = {name: value for name, value in wanted.items() if name != "share"}
     if not {"mode", "inference"} & set(settings):
         settings["inference"] = "hard"
-    return [point for point in points if _fits(point, settings)]
+    if BUDGET in settings:
+        settings[BUDGET] = budget_name(settings[BUDGET])
+        return [p for p in points if GATE not in p.settings and fits(p.settings, settings)]
+    return [point for point in points if point.of_grid and fits(point.settings, settings)]
 
 
 def choose_point(points, wanted, row):
@@ -199,19 +233,6 @@ def choose_point(points, wanted, row):
     return min(fitting, key=lambda point: (abs(point.mean_share() - target), point.weight))
 
 
-def _fits(point, settings):
-    found = {**point.settings, "inference": inference_mode(point.settings)}
-    return all(name in found and _same(found[name], value) for name, value in settings.items())
-
-
-def _same(first, second):
-    first, second = spelled(first), spelled(second)
-    try:
-        return float(first) == float(second)
-    except ValueError:
-        return first == second
-
-
 def _gates(point):
     if point.soft:
         return "soft gates"
@@ -232,4 +253,5 @@ def _settings(record):
             key=", ".join(f"point.{name}" for name in missing) or "expert_shares",
             fix="Evaluate the run again.",
         )
-    return {name: spelled(point[name]) for name in KEYS}
+    named = [name for name in (GATE, BUDGET) if name in point]
+    return {name: spelled(point[name]) for name in (*KEYS, *named)}

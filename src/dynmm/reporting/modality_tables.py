@@ -1,8 +1,9 @@
 """Tables 1 and 2: experts and dynamic models on MM-IMDB and CMU-MOSEI."""
 
+import statistics
 from dataclasses import replace
 
-from dynmm.configuration.grid import KEYS
+from dynmm.configuration.grid import BUDGET, GATE, KEYS
 from dynmm.errors import InputError
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import (
@@ -11,6 +12,7 @@ from dynmm.reporting.grid_points import (
     fitting_points,
     share,
     split_records,
+    sweeps,
 )
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import number
@@ -56,10 +58,12 @@ def build_modality_table(name, paper, records, config, routing=None):
         routing: what `routing.read_routing` returned, for a column "gain over random".
 
     Returns:
-        `tables.Table`: the paper's experts, further experts, the paper's DynMM rows. `epochs_total`
-        counts the epochs of training that went into a model, of its experts and their folds too.
-        Beside the metrics: the share of the last expert (`e2_share_pct` with two), the settings of
-        the point, and the share that the row asked for (`share_wanted`, a fraction).
+        `tables.Table`: the paper's experts, further experts, the paper's DynMM rows, gates with a
+        name. `epochs_total` counts the epochs of training that went into a model, of its experts
+        and their folds too. Beside the metrics: the share of the last expert (`e2_share_pct` with
+        two), the settings of the point, the share that the row asked for (`share_wanted`, a
+        fraction), and of a gate at a budget what it costs on the validation and on the test split,
+        in the budget's unit.
 
     Raises:
         InputError: records of another task, a row that no point or several points fit, an unknown
@@ -80,6 +84,7 @@ def build_modality_table(name, paper, records, config, routing=None):
             rows.append(_expert_row(title, members))
     dynamic = [row for row in block["rows"] if _is_dynamic(row)]
     rows += [_dynamic_row(row, points, wanted.get(row["key"])) for row in dynamic]
+    rows += [_gate_row(point) for family in sweeps(points) for point in family if _is_named(point)]
     further = dict(MORE_MADDS[name])
     counts, counted = [_millions(MADDS, "complete")], "complete MAdds count"
     if any(_counts_part(record) for row in rows for record in row.records):
@@ -141,15 +146,40 @@ def _dynamic_row(row, points, wanted):
         nothing = {"run": "", **dict.fromkeys(KEYS)}
         return Row(row["method"], row["modality"], paper=published_values(row), extra=nothing)
     point = choose_point(points, wanted, row["key"])
-    extra = {
+    extra = _settings_of(point) | {"share_wanted": wanted.get("share")}
+    modality = point.records[0].get("modality", row["modality"])
+    method = _at_budget(row["method"], point)
+    return Row(method, modality, point.records, published_values(row), extra)
+
+
+def _gate_row(point):
+    """A gate with a name, as it was trained or at a budget: a row of ours."""
+    modality = point.records[0].get("modality", "")
+    return Row(_at_budget(point.title, point), modality, point.records, {}, _settings_of(point))
+
+
+def _at_budget(title, point):
+    return f"{title}, {point.settings[BUDGET]}" if BUDGET in point.settings else title
+
+
+def _is_named(point):
+    return GATE in point.settings
+
+
+def _settings_of(point):
+    asked = [record["budget"] for record in point.records if "budget" in record]
+    return {
         "run": "dynmm",
         **{name: point.settings[name] for name in KEYS},
         "experts": ", ".join(point.experts),
-        "share_wanted": wanted.get("share"),
+        "gate": point.settings.get(GATE),
+        "budget": point.settings.get(BUDGET),
+        "budget_on_validation": statistics.fmean(b["on_validation"] for b in asked)
+        if asked
+        else None,
+        "budget_on_test": statistics.fmean(b["on_test"] for b in asked) if asked else None,
         **gain_p(point.records),
     }
-    modality = point.records[0].get("modality", row["modality"])
-    return Row(row["method"], modality, point.records, published_values(row), extra)
 
 
 def _score(name):

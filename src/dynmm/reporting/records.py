@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+from dynmm.budget_records import with_budgets
 from dynmm.errors import InputError
 
 REQUIRED = ("task", "run", "preset", "seed", "metrics", "madds", "content", "select_on")
@@ -12,6 +13,8 @@ REQUIRED = ("task", "run", "preset", "seed", "metrics", "madds", "content", "sel
 def read_records(paths):
     """The metrics files as dicts, each with its path under the key `file`.
 
+    A gate that was set to budgets gives a record for each too, see `budget_records`.
+
     Args:
         paths: metrics files, one per run and seed (docs/architecture.md names their keys).
 
@@ -19,7 +22,7 @@ def read_records(paths):
         InputError: no file, a file that is no JSON object, a key missing, or two files of different
             presets, tasks or data: they do not belong into one table.
     """
-    records = [_read(Path(path)) for path in paths]
+    records = [record for path in paths for record in with_budgets(_read(Path(path)))]
     if not records:
         raise InputError("no metrics files", expected="one per run and seed")
     for key in ("preset", "task", "content"):

@@ -11,7 +11,7 @@ from dynmm.vocabulary import DYNAMIC, NYUV2
 
 TOTAL = "total"  # the cost by which policies are compared
 VARIED = "lambda"
-SYMBOLS = {"lambda": "λ", "tau": "τ"}
+SYMBOLS = {"lambda": "λ", "tau": "τ", "budget": "at"}
 REQUIRED = ("task", "preset", "content", "paths", "draws", "uncertainty", "scores", "static")
 
 
@@ -111,7 +111,8 @@ def family_titles(group):
 
     A family that the study names otherwise than by its settings keeps its name.
     """
-    differ = [name for name in _varying(group["points"]) if name != VARIED]
+    of_grid = [point for point in group["points"] if point["family"] == _settings_family(point)]
+    differ = [name for name in _varying(of_grid) if name != VARIED]
     return {point["family"]: _title(point, differ) for point in group["points"]}
 
 
@@ -168,13 +169,18 @@ def costs_unit(study):
 
 
 def _title(point, differ):
-    settings = {name: value for name, value in point["point"].items() if name != VARIED}
     if point["run"] != DYNAMIC:
         return headings.run_title(point["run"])
-    if point["family"] != ", ".join(f"{name} {value}" for name, value in settings.items()):
+    if point["family"] != _settings_family(point):
         return point["family"]
-    words = _named(settings, differ)
+    words = _named(point["point"], differ)
     return f"DynMM, {words}" if words else "DynMM"
+
+
+def _settings_family(point):
+    """What the family of a point is called where it has no name of its own."""
+    settings = {name: value for name, value in point["point"].items() if name != VARIED}
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _varying(points):

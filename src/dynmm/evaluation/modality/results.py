@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dynmm.files import atomic_path
+from dynmm.models.experts.dynamic import madds_by_path
 from dynmm.vocabulary import MADDS_CONVENTIONS
 
 
@@ -28,7 +29,9 @@ def expert_record(result, scores, madds, sample_madds=None):
     return {"metrics": scores, "madds": totals, **_pace(result)}
 
 
-def dynamic_record(result, scores, experts, madds, sample_madds=None, *, soft=False):
+def dynamic_record(
+    result, scores, experts, madds, sample_madds=None, *, soft=False, reads_first=False
+):
     """The part of a dynamic model's `metrics.json` that depends on its results.
 
     Args:
@@ -38,11 +41,12 @@ def dynamic_record(result, scores, experts, madds, sample_madds=None, *, soft=Fa
         madds: for each expert and, last, the gate: {convention: multiply-adds of one sample}.
         sample_madds: the same with (N,) arrays, or None.
         soft: the gate stays soft, so that every expert runs for every sample.
+        reads_first: the first expert runs for every sample, see `DynamicExperts`.
 
     Returns:
-        As `expert_record`, and `expert_shares`: expert -> share of the samples that chose it. Each
-        convention has the mean over samples in `total`, and one run of the gate in `gate` and of
-        each expert in `experts`.
+        As `expert_record`, `reads_first`, and `expert_shares`: expert -> share of the samples that
+        chose it. Each convention has the mean over samples in `total`, and one run of the gate in
+        `gate` and of each expert in `experts`.
     """
     chosen = result.chosen.numpy()
     shares = np.bincount(chosen, minlength=len(experts)) / len(chosen)
@@ -50,24 +54,27 @@ def dynamic_record(result, scores, experts, madds, sample_madds=None, *, soft=Fa
     for convention in MADDS_CONVENTIONS:
         *of_experts, of_gate = [counts[convention] for counts in madds]
         totals[convention] = {
-            "total": float(mean_madds(shares, of_experts, of_gate, soft)),
+            "total": float(mean_madds(shares, of_experts, of_gate, soft, reads_first)),
             "gate": of_gate,
             "experts": dict(zip(experts, of_experts, strict=True)),
         }
     if sample_madds is not None:
         totals["true_lengths"] = {
-            convention: {"total": _mean_of_samples(sample_madds, convention, chosen, soft)}
+            convention: {
+                "total": _mean_of_samples(sample_madds, convention, chosen, soft, reads_first)
+            }
             for convention in MADDS_CONVENTIONS
         }
     return {
         "metrics": scores,
         "expert_shares": dict(zip(experts, shares.tolist(), strict=True)),
+        "reads_first": reads_first,
         "madds": totals,
         **_pace(result),
     }
 
 
-def mean_madds(shares, expert_madds, gate_madds, soft=False):
+def mean_madds(shares, expert_madds, gate_madds, soft=False, reads_first=False):
     """Multiply-adds per sample of a dynamic model: the gate and the experts that ran.
 
     Args:
@@ -75,10 +82,12 @@ def mean_madds(shares, expert_madds, gate_madds, soft=False):
         expert_madds: multiply-adds of each expert for one sample.
         gate_madds: multiply-adds of the gate for one sample.
         soft: soft gates weigh all outputs, so every expert runs for every sample.
+        reads_first: the first expert runs for every sample.
     """
     if soft:
         return gate_madds + sum(expert_madds)
-    return gate_madds + sum(share * cost for share, cost in zip(shares, expert_madds, strict=True))
+    ran = madds_by_path(expert_madds, reads_first)
+    return gate_madds + sum(share * cost for share, cost in zip(shares, ran, strict=True))
 
 
 def measured_on(device, settings):
@@ -108,10 +117,10 @@ def save_predictions(path, result, ids, targets, more=None):
         np.savez_compressed(file, **arrays)
 
 
-def _mean_of_samples(sample_madds, convention, chosen, soft):
+def _mean_of_samples(sample_madds, convention, chosen, soft, reads_first):
     *of_experts, of_gate = [counts[convention] for counts in sample_madds]
-    each = np.stack(of_experts)
-    run = each.sum(axis=0) if soft else each[chosen, np.arange(len(chosen))]
+    ran = np.stack(madds_by_path(of_experts, reads_first))
+    run = sum(of_experts) if soft else ran[chosen, np.arange(len(chosen))]
     return float((of_gate + run).mean())
 
 

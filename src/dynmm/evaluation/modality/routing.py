@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dynmm.budget_records import with_budgets
 from dynmm.errors import InputError
 from dynmm.evaluation.modality.own_experts import TEST_OUTPUTS, VALIDATION_OUTPUTS
 from dynmm.evaluation.routing.linear_router import fit_linear_router
@@ -55,14 +56,15 @@ class StoredResults:
             InputError: predictions that are missing, or of other samples or experts.
         """
         points = {}
-        for folder, record in self.records.items():
-            if record.get("inference") == "hard":
-                key = tuple(record["point"].items()), record.get("family")
-                points.setdefault(key, {})[record["seed"]] = folder
+        for folder, stored in self.records.items():
+            for record in with_budgets(stored):
+                if record.get("inference") == "hard":
+                    key = tuple(record["point"].items()), record.get("family")
+                    points.setdefault(key, {})[record["seed"]] = folder, record
         frozen, own = [], {}
-        for (settings, family), folders in points.items():
+        for (settings, family), found in points.items():
             point = dict(settings)
-            seeds = {seed: self._gate(folder) for seed, folder in sorted(folders.items())}
+            seeds = {seed: self._gate(*one) for seed, one in sorted(found.items())}
             name = family or family_of(point, "dynmm")
             made = GatePoint("dynmm", point, name, {s: (p, g) for s, (p, g, _) in seeds.items()})
             if any(apart for _, _, apart in seeds.values()):
@@ -111,9 +113,9 @@ class StoredResults:
             costs[FROM_RAW] = madds + self._raw(self._modalities(record))
         return {"seed": record["seed"], "scores": scores, "costs": costs}
 
-    def _gate(self, folder):
+    def _gate(self, folder, record):
         """`PathResults`, `GateChoices`, and whether the experts are the point's own, of one run."""
-        record, stored = self.records[folder], self._predictions(folder)
+        stored = self._predictions(folder)
         experts = list(record["expert_shares"])
         apart = TEST_OUTPUTS in stored
         if apart:
@@ -132,7 +134,11 @@ class StoredResults:
             )
         paths = self._paths(outputs, stored["targets"], experts, record["seed"], key)
         paths = replace(paths, costs=self._costs(record, experts))
-        return paths, GateChoices(chosen, stored["gate_logits"]), apart
+        logits = stored["gate_logits"]
+        if "budget" in record:
+            logits = logits - np.array(record["budget"]["offsets"])
+            chosen = logits.argmax(axis=1)
+        return paths, GateChoices(chosen, logits), apart
 
     def _paths(self, outputs, targets, experts, seed, folder):
         """Results of the paths, costs aside; those of frozen experts are made once a seed."""
@@ -159,7 +165,8 @@ class StoredResults:
         own = np.array([madds["experts"][name] for name in experts])
         gate, router = madds["gate"], self.routing.router_madds(self.sizes, len(experts))
         after_first = np.concatenate([own[:1], own[0] + own[1:]])
-        costs = {TOTAL: PolicyCosts(own, gate + own, after_first, router + own)}
+        ran = after_first if record["reads_first"] else own
+        costs = {TOTAL: PolicyCosts(own, gate + ran, after_first, router + own)}
         if not self.feature_madds:
             return costs
         reads = [self._modalities(self._expert(name, record["seed"])) for name in experts]
@@ -167,7 +174,7 @@ class StoredResults:
         both = np.array([self._raw(reads[0] | modalities) for modalities in reads])
         gated, whole = self._raw(self._modalities(record)), self._raw(set(self.sizes))
         costs[FROM_RAW] = PolicyCosts(
-            own + raw, gate + own + gated, after_first + both, router + own + whole
+            own + raw, gate + ran + gated, after_first + both, router + own + whole
         )
         return costs
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dynmm.errors import InputError
-from dynmm.models.experts.inputs import rows_for
+from dynmm.models.experts.inputs import FIRST, rows_for
 from dynmm.models.gate_relaxation import relax_gate
 
 
@@ -37,7 +37,9 @@ class DynamicExperts(nn.Module):
     Args:
         experts: ordered dict from name to expert, two or more, cheapest first by convention: the
             authors' resource term counts the last.
-        gate: module from the dict of inputs to logits (B, K).
+        gate: module from the dict of inputs to logits (B, K). One with a true attribute
+            `reads_first` gets the first expert's outputs (B, C) too, under `FIRST`: that expert
+            then runs for every sample, a cascade that learns when to go on.
 
     Raises:
         InputError: fewer than two experts.
@@ -50,6 +52,7 @@ class DynamicExperts(nn.Module):
         self.experts = nn.ModuleDict(experts)
         self.gate = gate
         self.frozen = self.constant_experts = False
+        self.reads_first = getattr(gate, "reads_first", False)
 
     def freeze_experts(self, training_mode=False):
         """Give the experts no gradients.
@@ -103,7 +106,8 @@ class DynamicExperts(nn.Module):
         generator=None,
     ):
         """The same from stored `expert_outputs` (B, K, C): only the gate runs."""
-        logits = self.gate(inputs)
+        first = {FIRST: expert_outputs[:, 0].detach()} if self.reads_first else {}
+        logits = self.gate(inputs | first)
         weights = relax_gate(logits, temperature, mode, gumbel=gumbel, generator=generator)
         return DynamicOutput(combine(expert_outputs, weights), weights, logits, expert_outputs)
 
@@ -111,13 +115,23 @@ class DynamicExperts(nn.Module):
         """Outputs of all experts, (B, K, C)."""
         return torch.stack([e(rows_for(e, inputs)) for e in self.experts.values()], dim=1)
 
+    def decide(self, inputs):
+        """The gate's logits (B, K), and the first expert's outputs (B, C) where it reads them."""
+        if not self.reads_first:
+            return self.gate(inputs), None
+        expert = next(iter(self.experts.values()))
+        first = expert(rows_for(expert, inputs))
+        return self.gate(inputs | {FIRST: first}), first
+
     @torch.no_grad()
-    def infer(self, inputs, mode="hard", temperature=1.0):
+    def infer(self, inputs, mode="hard", temperature=1.0, offsets=None):
         """Predict; with a hard gate, mode "hard", only the chosen expert runs for each sample.
 
         The samples of an expert form a sub-batch of their own (padding is kept as it is in the
         batch), an expert that nobody chose does not run, and the order of the batch is restored.
         With mode "soft" (DynMM-d of table 1) every expert runs, and `temperature` counts.
+        `offsets` (K,) are taken off the logits of a hard gate: they set it to a budget
+        (`inference.budget`).
 
         Returns:
             Inference; the module has to be in evaluation mode.
@@ -126,23 +140,43 @@ class DynamicExperts(nn.Module):
             result = self(inputs, mode, temperature)
             chosen = result.weights.argmax(dim=1)
             return Inference(result.outputs, result.weights, chosen, result.gate_logits)
-        logits = self.gate(inputs)
+        logits, first = self.decide(inputs)
+        if offsets is not None:
+            logits = logits - offsets
         weights = relax_gate(logits, temperature, "hard")
         chosen = weights.argmax(dim=1)
         counts = torch.bincount(chosen, minlength=len(self.experts)).tolist()
         order = torch.argsort(chosen, stable=True)
-        outputs = None
+        outputs, cheapest = None, next(iter(self.experts.values()))
         for expert, rows in zip(self.experts.values(), order.split(counts), strict=True):
             if not len(rows):
                 continue
             everyone = len(rows) == len(chosen)
-            part = expert(rows_for(expert, inputs, None if everyone else rows))
+            if first is not None and expert is cheapest:
+                part = first if everyone else first[rows]
+            else:
+                part = expert(rows_for(expert, inputs, None if everyone else rows))
             if everyone:
                 return Inference(part, weights, chosen, logits)
             if outputs is None:
                 outputs = part.new_empty((len(chosen), *part.shape[1:]))
             outputs[rows] = part
         return Inference(outputs, weights, chosen, logits)
+
+
+def madds_by_path(madds, reads_first):
+    """What runs for a sample on the path of each expert, the gate apart.
+
+    Args:
+        madds: multiply-adds of each expert, in order; numbers or arrays.
+        reads_first: whether the first runs for every sample, see `DynamicExperts`.
+
+    Returns:
+        List of the same kind.
+    """
+    if not reads_first:
+        return list(madds)
+    return [madds[0], *(madds[0] + own for own in madds[1:])]
 
 
 def combine(expert_outputs, weights):

@@ -22,13 +22,15 @@ def dynamic_from(task, settings, sizes, outputs):
         DynamicExperts.
     """
     experts = {e["name"]: expert_from(task, e, sizes, outputs) for e in settings["experts"]}
-    return DynamicExperts(experts, gate_from(task, settings["gate"], sizes, len(experts)))
+    gate = gate_from(task, settings["gate"], sizes, len(experts), outputs)
+    return DynamicExperts(experts, gate)
 
 
-def gate_from(task, settings, sizes, experts):
-    """A gate over a number of experts, with fresh weights; settings as for `expert_from`."""
+def gate_from(task, settings, sizes, experts, outputs):
+    """A gate over a number of experts, with fresh weights; the rest as for `expert_from`."""
     load_module(settings)
-    return build_gate(task, settings["model"], sizes, experts, settings.get("options"))
+    options = settings.get("options")
+    return build_gate(task, settings["model"], sizes, experts, options, outputs)
 
 
 def freeze(model, how):

@@ -1,4 +1,8 @@
-"""What an expert sees of a batch."""
+"""What an expert or a gate sees of a batch."""
+
+import torch
+
+FIRST = "first_outputs"  # the cheapest expert's outputs (B, C), among the inputs of some gates
 
 
 def rows_for(expert, inputs, rows=None):
@@ -7,3 +11,13 @@ def rows_for(expert, inputs, rows=None):
     if rows is None:
         return {name: inputs[name] for name in names}
     return {name: inputs[name].index_select(0, rows.to(inputs[name].device)) for name in names}
+
+
+def first_of_one(network):
+    """Made-up outputs of the first expert for one sample, for counting what such a gate computes.
+
+    Returns:
+        {`FIRST`: (1, C)} for a gate that reads it, else nothing.
+    """
+    reads = getattr(network, "reads_first", False)
+    return {FIRST: torch.zeros(1, network.outputs)} if reads else {}

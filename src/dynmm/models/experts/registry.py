@@ -5,6 +5,7 @@ import inspect
 from dynmm.errors import InputError
 from dynmm.models.experts.width import scaled_options
 
+OUTPUTS = "outputs"
 _EXPERTS = {}
 _GATES = {}
 
@@ -26,7 +27,10 @@ def register_gate(task, name):
     """Class decorator: make a gate known under `name` to one task.
 
     The class is built as `Class(input_sizes, experts, **options)`, `experts` being their number,
-    is called with the same dict of inputs as an expert and returns logits `(B, experts)`.
+    is called with the same dict of inputs as an expert and returns logits `(B, experts)`. Where its
+    arguments name `outputs`, it is told the number of output values too. One with methods `read`
+    and `fit` is fitted to the training split before it is trained, see `ProbeGate`; one with a true
+    `reads_first` is told what the first expert says, see `DynamicExperts`.
     """
     return _register(_GATES, (task, name))
 
@@ -58,7 +62,7 @@ def build_expert(task, name, input_sizes, outputs, options=None, width=1):
     return cls(input_sizes, outputs, **scaled_options(cls, options, width, f"{task}.{name}"))
 
 
-def build_gate(task, name, input_sizes, experts, options=None):
+def build_gate(task, name, input_sizes, experts, options=None, outputs=None):
     """The gate registered as `name` for `task`, with fresh weights; see `build_expert`.
 
     Raises:
@@ -67,7 +71,10 @@ def build_gate(task, name, input_sizes, experts, options=None):
     if experts < 2:
         raise InputError("a gate chooses between experts", found=experts, expected="2 or more")
     cls = _find(_GATES, task, name, "gate")
-    return cls(input_sizes, experts, **_checked(cls, options or {}, f"{task}.{name}"))
+    own = dict(_checked(cls, options or {}, f"{task}.{name}"))
+    if OUTPUTS in inspect.signature(cls).parameters:
+        own[OUTPUTS] = outputs
+    return cls(input_sizes, experts, **own)
 
 
 def _register(registry, key):
@@ -94,7 +101,7 @@ def _find(registry, task, name, kind):
 
 def _checked(cls, options, key):
     """The options, after a look whether the class takes them (its first two are not options)."""
-    allowed = list(inspect.signature(cls).parameters)[2:]
+    allowed = [name for name in list(inspect.signature(cls).parameters)[2:] if name != OUTPUTS]
     unknown = [option for option in options if option not in allowed]
     if unknown:
         raise InputError(

@@ -2,6 +2,7 @@
 
 import torch
 
+from dynmm.models.experts.inputs import first_of_one
 from dynmm.models.experts.sequence_transformer import published_computation
 from dynmm.models.madds import count_madds
 
@@ -21,7 +22,7 @@ def madds_at_length(network, input_sizes, length=REFERENCE_LENGTH):
     """
     device = next(network.parameters()).device
     inputs = {name: torch.zeros(1, length, size) for name, size in input_sizes.items()}
-    inputs["lengths"] = torch.tensor([length])
+    inputs |= {"lengths": torch.tensor([length]), **first_of_one(network)}
     inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
     with published_computation(network):
         return count_madds(network, inputs)

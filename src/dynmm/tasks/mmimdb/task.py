@@ -5,8 +5,9 @@ import torch.nn.functional as F
 
 from dynmm.data.mmimdb.batches import FeatureSplit
 from dynmm.metrics.multilabel import f1_scores
-from dynmm.models.experts import mlp_gate  # noqa: F401 (they register experts and gate)
-from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register experts and gate)
+from dynmm.models.experts import mlp_gate, probe_gate  # noqa: F401 (they register experts and gates)
+from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register experts and gates)
+from dynmm.models.experts.inputs import first_of_one
 from dynmm.models.madds import count_madds
 
 
@@ -48,7 +49,8 @@ class MmImdb:
 
     def count_madds(self, model, sizes):
         """Multiply-adds of one film: {"complete": int, "per_module": int}."""
-        counts = count_madds(model, {name: torch.zeros(1, size) for name, size in sizes.items()})
+        inputs = {name: torch.zeros(1, size) for name, size in sizes.items()}
+        counts = count_madds(model, inputs | first_of_one(model))
         return {convention: counts[convention] for convention in ("complete", "per_module")}
 
 

@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 
 from dynmm.data.mosei.batches import SequenceSplit
-from dynmm.models.experts import mosei as mosei_experts  # noqa: F401 (it registers experts and gate)
+from dynmm.models.experts import mosei as mosei_experts  # noqa: F401 (they register experts and gates)
+from dynmm.models.experts import probe_gate  # noqa: F401 (they register experts and gates)
 from dynmm.models.experts.sequence_madds import madds_at_length
 
 

@@ -1,13 +1,19 @@
 """Training at the modality level, second stage: the gate, with its experts or over frozen ones."""
 
+from dataclasses import replace
+
 import torch
 
+from dynmm.data.ordering import in_order
+from dynmm.errors import InputError
+from dynmm.models.experts.dynamic import madds_by_path
 from dynmm.models.experts.dynamic_build import (
     dynamic_from,
     freeze,
     load_expert_weights,
     trained_part,
 )
+from dynmm.models.experts.probe_gate import PROBES
 from dynmm.training.gate_schedule import annealing, temperature_in
 from dynmm.training.modality.experts import ModalityTraining, loop_settings, open_data
 from dynmm.training.modality.stored_outputs import STORED, with_stored
@@ -15,7 +21,8 @@ from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.training.run_directory import run_to_end
 from dynmm.vocabulary import VALIDATION
 
-OBJECTIVE, EXPECTED_LOSS = "objective", "expected_loss"
+OBJECTIVE = "objective"
+EXPECTED_LOSS, REGRET = "expected_loss", "regret"  # modes that no mixture of outputs is made in
 
 
 class DynamicTraining(ModalityTraining):
@@ -25,7 +32,9 @@ class DynamicTraining(ModalityTraining):
     (N, K, C), frozen experts are not run: a step works on the gate alone. In the mode
     "expected_loss" (ours, not the paper's) L_task is sum_i g_i L_i with each expert's own loss and
     soft weights: the loss to expect where an expert is drawn by its weight, and not that of a
-    mixture which inference never computes.
+    mixture which inference never computes. In the mode "regret" (ours too) it is a
+    classification of which expert has the lower loss, see `regret_loss`; the experts get no
+    gradient.
 
     Args:
         name, task, train, validation, seed, device: as for `ModalityTraining`.
@@ -33,12 +42,12 @@ class DynamicTraining(ModalityTraining):
         settings: those of `ModalityTraining`, `epochs`, `cost_convention`, `gumbel`,
             `temperature` [first, last], `anneal_epochs` (how long it falls, see `annealing`),
             `resource_weight` (lambda), `mode` of the gate in training (soft, straight_through,
-            expected_loss) and in `inference` (soft, hard), and two keys that choose the best epoch.
-            `select_by`: that
-            of the best "score" of the task, whatever it costs, or of the lowest "objective", the
-            loss itself with its term of lambda. `validation_gate`: "inference" judges what the
+            expected_loss, regret) and in `inference` (soft, hard), and two keys that choose the
+            best epoch. `select_by`: that of the best "score" of the task, whatever it costs, or of
+            the lowest "objective", the loss of the choices with its term of lambda.
+            `validation_gate`: "inference" judges what the
             model will do when it is used, "training" the gate as it trains (the authors).
-        madds: multiply-adds of the experts for one sample, in their order.
+        madds: multiply-adds of a sample on the path of each expert, in their order.
     """
 
     def __init__(self, name, task, model, settings, madds, **data):
@@ -52,15 +61,20 @@ class DynamicTraining(ModalityTraining):
     def losses(self, batch, epoch):
         """See `TrainingTask`."""
         settings, targets = self.settings, batch["targets"]
-        expected = settings["mode"] == EXPECTED_LOSS
-        mode = "soft" if expected else settings["mode"]
+        named = settings["mode"]
+        mode = "soft" if named in (EXPECTED_LOSS, REGRET) else named
         result = self._forward(batch, mode, self._temperature(epoch), settings["gumbel"])
-        if expected:
-            task = expected_loss(self.task, result, targets)
-        else:
-            task = self.task.loss(result.outputs, targets)
         resource = self.weight * resource_term(result.weights, self.costs)
-        return {"total": task + resource, "task": task.detach(), "resource": resource.detach()}
+        if mode == named:
+            task = self.task.loss(result.outputs, targets)
+        else:
+            losses = expert_losses(self.task, result.expert_outputs, targets)
+            task = (result.weights * losses).sum(1).mean()
+        total = task + resource
+        if named == REGRET:
+            priced = losses + self.weight * torch.as_tensor(self.costs).to(losses)
+            total = regret_loss(result.weights, priced)
+        return {"total": total, "task": task.detach(), "resource": resource.detach()}
 
     @torch.no_grad()
     def score(self, epoch):
@@ -90,6 +104,8 @@ class DynamicTraining(ModalityTraining):
 
     def _forward(self, batch, mode, temperature, gumbel=False):
         inputs = batch["inputs"]
+        if PROBES in batch:
+            inputs = inputs | {PROBES: batch[PROBES]}
         if STORED in batch:
             return self.dynamic.forward_frozen(
                 inputs, batch[STORED], mode, temperature, gumbel=gumbel
@@ -100,16 +116,71 @@ class DynamicTraining(ModalityTraining):
         return temperature_in(epoch, self.settings)
 
 
-def expected_loss(task, result, targets):
-    """Mean over the batch of sum_k g_k L_k.
+def expert_losses(task, outputs, targets):
+    """Each expert's own loss of each sample, (B, K).
 
     Args:
         task: see `dynmm.tasks`.
-        result: `DynamicOutput` with soft weights (B, K) and outputs of the experts (B, K, C).
+        outputs: (B, K, C) of the experts.
         targets: (B, C).
     """
-    losses = [task.sample_losses(outputs, targets) for outputs in result.expert_outputs.unbind(1)]
-    return (result.weights * torch.stack(losses, dim=1)).sum(1).mean()
+    return torch.stack([task.sample_losses(o, targets) for o in outputs.unbind(1)], dim=1)
+
+
+def regret_loss(weights, losses):
+    """Mean over the batch of sum_k sqrt(max_j L_j - L_k) * -log g_k.
+
+    Over two experts that is a logistic regression on which of them has the lower loss, where a
+    sample weighs by how much they differ: a classification with costs (Zadrozny, Langford and Abe
+    2003). With the root a few samples of large differences do not outweigh all others; without it
+    the loss is a convex bound of the expected one, and on held-out samples ranked them worse.
+
+    Args:
+        weights: (B, K) soft weights of the gate.
+        losses: (B, K) of the experts, with what they cost; they get no gradient.
+    """
+    losses = losses.detach()
+    saved = losses.max(dim=1, keepdim=True).values - losses
+    smallest = torch.finfo(weights.dtype).tiny
+    return (saved.sqrt() * -weights.clamp(min=smallest).log()).sum(1).mean()
+
+
+def fitted(gate, task, split, settings):
+    """The training split with what the gate itself learns of it in closed form, if it does.
+
+    Args:
+        gate: the module; see `registry.register_gate`.
+        task: see `dynmm.tasks`.
+        split: training split.
+        settings: `batch_size`, `augmentation` and what the task reads.
+
+    Raises:
+        InputError: samples that are corrupted anew in every epoch, or no stored outputs of a first
+            expert that the gate reads.
+    """
+    if not hasattr(gate, "fit"):
+        return split
+    if settings["augmentation"]["noise"] or settings["augmentation"]["missing"]:
+        raise InputError(
+            "a gate on probes is fitted to clean samples once",
+            key="augmentation",
+            expected="neither noise nor missing modalities",
+        )
+    first = None
+    if gate.reads_first:
+        if STORED not in split.stored:
+            raise InputError(
+                "a gate that reads the first expert learns from stored outputs alone",
+                key="freeze",
+                expected="true or cross_fitted, without augmentation",
+            )
+        first = split.stored[STORED][:, 0]
+    parts, indices = [], []
+    for batch in task.evaluation_batches(split, settings):
+        parts.append(gate.read(batch["inputs"]))
+        indices.append(batch["index"])
+    reads = [in_order(values, indices) for values in zip(*parts, strict=True)]
+    return replace(split, stored=split.stored | {PROBES: gate.fit(reads, split.targets, first)})
 
 
 def train_dynamic(
@@ -138,6 +209,7 @@ def train_dynamic(
         torch.manual_seed(seed)
         model = dynamic_from(task.name, config, sizes, outputs)
         madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
+        madds = madds_by_path(madds, model.reads_first)
         load_expert_weights(model, expert_weights)
         freeze(model, training["freeze"])
         if model.constant_experts:
@@ -145,6 +217,7 @@ def train_dynamic(
                 with_stored(split, paths, len(model.experts)) if paths else split
                 for split, paths in zip(splits, stored, strict=True)
             ]
+        splits[0] = fitted(model.gate, task, splits[0], training)
         data = {"train": splits[0], "validation": splits[1], "seed": seed, "device": device}
         return DynamicTraining(name, task, model, training, madds, **data)
 
