@@ -1,13 +1,16 @@
 """Noise and missing modalities in training: who is hit, by how much, and that nobody else is."""
 
 import copy
+import re
 
 import pytest
 import torch
+import yaml
 
 import modality_runs as runs
-from dynmm.configuration import modality
+from dynmm.configuration import modality, robustness
 from dynmm.configuration.grid import all_points, grid_points
+from dynmm.configuration.validation import validate
 from dynmm.data.noise import with_noise
 from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.dynamic_build import dynamic_from, gate_from
@@ -16,8 +19,9 @@ from dynmm.training.modality.corruption import corrupted
 from dynmm.training.modality.dynamic import DynamicTraining, train_dynamic
 from dynmm.training.modality.experts import ExpertTraining, open_data, train_expert
 from dynmm.training.modality.stored_outputs import save_stored, with_stored
-from test_configuration import CONFIG, changed, refusal
+from test_configuration import CONFIG, SCHEMA, changed, refusal
 from test_feature_noise import SIZES, split_of
+from workflow_tree import ROOT, configured
 
 SAMPLES = 11
 NOISE = {"share": 0.5, "level": 2.0}
@@ -302,3 +306,16 @@ def test_a_named_gate_has_an_augmentation_of_its_own():
     assert modality.dynamic_training(config, "mmimdb", point)["training"]["augmentation"] == own
     assert not modality.reads_stored_train(config["mmimdb"], point)
     assert modality.reads_stored_train(config["mmimdb"], grid_points(config["mmimdb"])[0])
+
+
+def test_the_gate_of_the_page_is_trained_and_swept_as_it_says():
+    page = (ROOT / "docs" / "robustness.md").read_text()
+    (block,) = re.findall(r"```yaml\n# config/dropout.yaml\n(.*?)```", page, re.DOTALL)
+    config = configured(yaml.safe_load(block))
+    validate(config, SCHEMA)
+    point = robustness.noise_point(config, "mmimdb", "dropout")
+    assert point["gate"] == "dropout"
+    swept = robustness.feature_noise(config, "mmimdb", "dropout")
+    assert swept["gate"]["options"]["availability"] is True
+    training = modality.dynamic_training(config, "mmimdb", point)["training"]
+    assert training["augmentation"]["missing"] > 0
