@@ -1,12 +1,16 @@
 """Noise and missing modalities in training: who is hit, by how much, and that nobody else is."""
 
 import copy
+import re
 
 import pytest
 import torch
+import yaml
 
 import modality_runs as runs
-from dynmm.configuration import modality
+from dynmm.configuration import modality, robustness
+from dynmm.configuration.grid import all_points, grid_points
+from dynmm.configuration.validation import validate
 from dynmm.data.noise import with_noise
 from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.dynamic_build import dynamic_from, gate_from
@@ -15,8 +19,9 @@ from dynmm.training.modality.corruption import corrupted
 from dynmm.training.modality.dynamic import DynamicTraining, train_dynamic
 from dynmm.training.modality.experts import ExpertTraining, open_data, train_expert
 from dynmm.training.modality.stored_outputs import save_stored, with_stored
-from test_configuration import CONFIG, changed, refusal
+from test_configuration import CONFIG, SCHEMA, changed, refusal
 from test_feature_noise import SIZES, split_of
+from workflow_tree import ROOT, configured
 
 SAMPLES = 11
 NOISE = {"share": 0.5, "level": 2.0}
@@ -235,7 +240,7 @@ def test_a_gate_with_availability_reads_the_mask_and_counts_it(name):
     sizes, extra = SIZES[name], len(SIZES[name])
     settings = runs.GATES[name]
     with_mask = {**settings, "options": {**settings["options"], "availability": True}}
-    plain, gate = gate_from(name, settings, sizes, 2), gate_from(name, with_mask, sizes, 2)
+    plain, gate = gate_from(name, settings, sizes, 2, 1), gate_from(name, with_mask, sizes, 2, 1)
     gate.eval()
     inputs = split_of(name).rows(torch.arange(4))["inputs"]
     everything = torch.ones(4, extra, dtype=torch.bool)
@@ -249,10 +254,10 @@ def test_a_gate_with_availability_reads_the_mask_and_counts_it(name):
     for convention, count in task.count_madds(gate, sizes).items():
         assert count - task.count_madds(plain, sizes)[convention] == extra * read
     torch.manual_seed(0)
-    first = gate_from(name, settings, sizes, 2)
+    first = gate_from(name, settings, sizes, 2, 1)
     torch.manual_seed(0)
     off = {**settings, "options": {**settings["options"], "availability": False}}
-    second = gate_from(name, off, sizes, 2).state_dict()
+    second = gate_from(name, off, sizes, 2, 1).state_dict()
     assert all(torch.equal(value, second[key]) for key, value in first.state_dict().items())
 
 
@@ -289,4 +294,28 @@ def test_cross_fitted_gates_refuse_corrupted_samples():
     config = changed(("mmimdb", "grid", "freeze"), [True, "cross_fitted"])
     config["mmimdb"]["dynamic"]["augmentation"] = {"noise": None, "missing": 0.2}
     error = refusal(config)
-    assert error.key == "mmimdb.dynamic.augmentation" and "cross_fitted" in error.expected
+    assert "augmentation" in error.key and "cross_fitted" in error.expected
+
+
+def test_a_named_gate_has_an_augmentation_of_its_own():
+    own = {"noise": None, "missing": 0.3}
+    gate = {"title": "x", "lambda": 0, "tau": 1, "mode": "straight_through", "freeze": True}
+    gate |= {"budgets": [], "dynamic": {"augmentation": own}}
+    config = changed(("mmimdb", "gates", "dropout"), gate)
+    point = next(p for p in all_points(config["mmimdb"]) if p.get("gate") == "dropout")
+    assert modality.dynamic_training(config, "mmimdb", point)["training"]["augmentation"] == own
+    assert not modality.reads_stored_train(config["mmimdb"], point)
+    assert modality.reads_stored_train(config["mmimdb"], grid_points(config["mmimdb"])[0])
+
+
+def test_the_gate_of_the_page_is_trained_and_swept_as_it_says():
+    page = (ROOT / "docs" / "robustness.md").read_text()
+    (block,) = re.findall(r"```yaml\n# config/dropout.yaml\n(.*?)```", page, re.DOTALL)
+    config = configured(yaml.safe_load(block))
+    validate(config, SCHEMA)
+    point = robustness.noise_point(config, "mmimdb", "dropout")
+    assert point["gate"] == "dropout"
+    swept = robustness.feature_noise(config, "mmimdb", "dropout")
+    assert swept["gate"]["options"]["availability"] is True
+    training = modality.dynamic_training(config, "mmimdb", point)["training"]
+    assert training["augmentation"]["missing"] > 0

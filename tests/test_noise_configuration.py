@@ -66,6 +66,6 @@ def test_a_second_dynamic_model_is_swept_under_its_name_and_drawn_by_its_title()
     assert (point["lambda"], point["freeze"]) == ("0.15", "true")
     assert robustness.noise_point(config, "mmimdb", "text") is None
     drawn = robustness.feature_figure(config, "mmimdb")
-    assert drawn["dynamic"]["cheap"] == {"title": "cheap", "point": point}
-    assert list(drawn["dynamic"]) == ["dynmm", "hardened", "cheap"]
-    assert drawn["dynamic"]["hardened"]["point"]["gate"] == "hardened"
+    assert drawn["dynamic"][-1] == {"model": "cheap", "title": "cheap", "point": point}
+    assert [entry["model"] for entry in drawn["dynamic"]] == ["dynmm", "hardened", "cheap"]
+    assert drawn["dynamic"][1]["point"]["gate"] == "hardened"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.configuration.grid import GATE, KEYS
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
 from dynmm.reporting.grid_points import describe
@@ -27,10 +28,10 @@ def main(arguments):
             Panel(config["score"], score.heading.replace(" (", "\n("), score.scale),
             Panel(f"share_{experts[-1]}", f"share of\nE{len(experts)} (%)", 100, limits=(0, 100)),
         ],
-        models=names | {name: entry["title"] for name, entry in dynamic.items()},
+        models=names | {entry["model"]: entry["title"] for entry in dynamic},
         settings={name: f"on {TITLES.get(name, name)}" for name in config["settings"]},
         notes=[
-            *(f"{entry['title']}: {describe(entry['point'])}" for entry in dynamic.values()),
+            *(f"{entry['title']}: {_settings(entry['point'])}" for entry in dynamic),
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
             f"data: {config['content']}; preset: {config['preset']}",
@@ -39,6 +40,11 @@ def main(arguments):
     with atomic_path(arguments.csv) as path:
         frame.assign(preset=config["preset"]).to_csv(path, index=False)
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
+
+
+def _settings(point):
+    """The settings of a point in their order, which the option of the program does not keep."""
+    return describe({key: point[key] for key in (GATE, *KEYS) if key in point})
 
 
 if __name__ == "__main__":

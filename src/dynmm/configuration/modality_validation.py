@@ -58,6 +58,7 @@ def check_modality(section, key):
                 f"{key}: augmentation of {words(point)}",
                 "noise or missing modalities",
                 f"none with freeze {CROSS_FITTED}, whose gates learn from stored outputs",
+                "A gate of `gates` can have a `dynamic: {augmentation: ...}` of its own.",
             )
     _check_budgets(section, key)
 

@@ -112,10 +112,10 @@ def feature_figure(config, task):
         "preset": config["preset"],
         "content": config["data"][task]["content"],
         "experts": config[task]["dynamic"]["experts"],
-        "dynamic": {
-            model: {"title": entry["title"], "point": noise_point(config, task, model)}
+        "dynamic": [
+            {"model": model, "title": entry["title"], "point": noise_point(config, task, model)}
             for model, entry in chosen["points"].items()
-        },
+        ],
         **{key: chosen[key] for key in ("settings", "score", "per")},
     }
 

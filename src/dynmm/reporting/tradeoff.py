@@ -76,16 +76,16 @@ def _draw_score(axes, experts, points, name):
     curves = static_curves(experts)
     joined = {expert for members in curves.values() for expert in members}
     marks = {}
-    for index, (expert, records) in enumerate(experts.items()):
+    for expert, records in experts.items():
         if expert in joined and expert not in gated:
             continue
         title = headings.expert_title(expert, records[0].get("model"), records[0].get("width", 1))
-        look = style.reference(index, filled=expert in gated)
+        look = style.reference(len(marks), filled=expert in gated)
         title += f" (E{gated.index(expert) + 1})" if expert in gated else ""
         marks[expert] = _mark(title, [records], name, look)
-    for index, (title, members) in enumerate(curves.items(), start=len(experts)):
+    for title, members in curves.items():
         own = [place for place, expert in enumerate(members) if expert not in gated]
-        look = style.reference(index) | style.REFERENCE_LINE | {"markevery": own}
+        look = style.reference(len(marks)) | style.REFERENCE_LINE | {"markevery": own}
         marks[title] = _mark(title, [experts[expert] for expert in members], name, look)
     low, high = _limits([*lines, *(marks[e] for e in gated if e in marks)], marks.values())
     for mark in [*lines, *marks.values()]:
