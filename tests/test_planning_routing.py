@@ -86,6 +86,11 @@ def test_experts_that_train_with_the_gate_need_no_stored_outputs(tree):
     for task in ("mmimdb", "mosei"):
         change_config(tree, f"{task}.grid.freeze", [False])
         change_config(tree, f"{task}.points", [])
+        for gate in SETTINGS[task]["gates"]:
+            change_config(tree, f"{task}.gates.{gate}", None)
+        for model, entry in SETTINGS[task]["noise"]["points"].items():
+            if "gate" in entry:
+                change_config(tree, f"{task}.noise.points.{model}", None)
         change_config(tree, f"{task}.noise.points.dynmm.freeze", False)
     shutil.rmtree(tree / "results")
     rules = {rule for rule, _ in planned(tree, "routing")}

@@ -39,9 +39,9 @@ def build_expert(task, expert, device="meta"):
 
 def build_gate(task, device="meta"):
     """The gate of MM-IMDB or CMU-MOSEI."""
-    dynamic = preset()[task]["dynamic"]
+    dynamic, (sizes, outputs) = preset()[task]["dynamic"], SIZES[task]
     with torch.device(device):
-        return gate_from(task, dynamic["gate"], SIZES[task][0], len(dynamic["experts"]))
+        return gate_from(task, dynamic["gate"], sizes, len(dynamic["experts"]), outputs)
 
 
 def count_expert(task, expert):
