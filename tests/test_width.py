@@ -16,11 +16,12 @@ from dynmm.reporting.modality_tables import build_modality_table
 from dynmm.reporting.paper import read_paper
 from dynmm.reporting.records import read_records
 from dynmm.reporting.rendering import markdown, tex
+from dynmm.reporting.routing import read_routing
 from dynmm.reporting.routing_figure import routing_figure
 from dynmm.reporting.tradeoff import tradeoff_figure
 from dynmm.tasks import load_task
 from modality_metrics import f1, mmimdb_metrics, write_expert
-from routing_study import expert_entry, modality_study
+from routing_study import expert_entry, modality_study, write_study
 from test_configuration import CONFIG, changed, refusal
 from test_feature_noise import SIZES
 from workflow_tree import ROOT
@@ -170,14 +171,14 @@ def test_table_1_names_the_widths(tmp_path):
     assert r"Late fusion, width $\times$ 0.5" in tex(table)
 
 
-def test_the_routing_figure_joins_the_widths_with_the_expert_under_the_gate():
+def test_the_routing_figure_joins_the_widths_with_the_expert_under_the_gate(tmp_path):
     study = modality_study()
     study["static"] = [
         expert_entry("late_fusion", 0.8, 10e6, family=FAMILY) | {"width": 1},
         expert_entry("half", 0.78, 6e6, family=FAMILY) | {"width": 0.5, "model": "late_fusion"},
         expert_entry("lrtf", 0.82, 14e6),
     ]
-    study = {**study, "score": "macro_f1", **study["scores"]["macro_f1"]}
+    study = read_routing(write_study(tmp_path, study), "macro_f1")
     lines = {line.get_label(): line for line in routing_figure(study).axes[0].lines}
     assert list(lines[FAMILY].get_xdata()) == pytest.approx([6, 10])
     assert lines[FAMILY].get_markevery() == [0]
