@@ -1,9 +1,10 @@
-# What the rules share: the checked configuration, code as input, config slices as params, resources.
+# What the rules share: the checked configuration, code and config slices as params, resources.
 # Needs: config (merged by Snakemake), config/presets/, workflow/schemas/config.schema.yaml, src/dynmm.
 # Makes: no files. Runs again at the start of every cluster job: no torch, no network, no writing.
 
 import fcntl
 import functools
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import yaml
 SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
-from dynmm.code_closure import code_closure
+from dynmm.code_closure import code_closure, code_hash
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
@@ -52,14 +53,16 @@ def complete_config():
     config.update(whole)
 
 
-@functools.cache
-def _closure(program):
-    return [str(path) for path in code_closure(f"workflow/scripts/{program}.py", SOURCE_ROOT)[1:]]
-
-
 def code_of(program):
-    """Input function: the package's modules that workflow/scripts/`program`.py imports."""
-    return lambda wildcards: _closure(program)
+    """Param: a hash of what workflow/scripts/`program`.py and the modules that it imports do."""
+    return lambda wildcards: _hash_of(program)
+
+
+@functools.cache
+def _hash_of(program, *modules):
+    files = [Path("workflow", "scripts", f"{program}.py"), *modules]
+    closures = [code_closure(file, SOURCE_ROOT) for file in files]
+    return code_hash(dict.fromkeys(itertools.chain(*closures)))
 
 
 def as_json(config_slice):

@@ -2,10 +2,8 @@
 # Needs: common.smk.
 # Makes: no files.
 
-import itertools
-
 from dynmm.configuration import modality, modality_reports
-from dynmm.configuration.grid import KEYS, all_points, named_gates, point_at, point_path
+from dynmm.configuration.grid import all_points, point_at, point_path, point_pattern
 from dynmm.vocabulary import CROSS_FITTED, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
@@ -16,16 +14,14 @@ COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 
 def task_code_of(program, *more):
-    """Input function: as `code_of`, and what the task of the wildcards adds by its modules.
+    """Param: as `code_of`, and what the task of the wildcards adds by its modules.
 
     These are `task.py` and those named in `more`, such as "evaluation".
     """
 
     def code(wildcards):
         folder = Path(SOURCE_ROOT, "dynmm", "tasks", wildcards.task)
-        modules = [folder / f"{name}.py" for name in ("task", *more)]
-        closures = [map(str, code_closure(module, SOURCE_ROOT)) for module in modules]
-        return sorted({*_closure(program), *itertools.chain(*closures)})
+        return _hash_of(program, *(folder / f"{name}.py" for name in ("task", *more)))
 
     return code
 
@@ -94,11 +90,7 @@ def point_of(wildcards):
 
 def point_folders():
     """Wildcard constraint: the folders of points, of values that one key has in either task."""
-    points = [point for task in MODALITY_TASKS for point in all_points(config[task])]
-    values = {key: one_of(sorted({point[key] for point in points})) for key in KEYS}
-    of_grid = "/".join(f"{key}~(?:{allowed})" for key, allowed in values.items())
-    named = {point_path(point) for task in MODALITY_TASKS for point in named_gates(config[task])}
-    return "|".join([of_grid, *map(re.escape, sorted(named))])
+    return point_pattern([config[task] for task in MODALITY_TASKS])
 
 
 def modality_results(task, name):

@@ -10,9 +10,6 @@ for task, file in missing_raw_files():
         """Fetch one raw file, going on where an earlier attempt was cut off."""
         name:
             f"download_raw_{Path(file).stem}"
-        input:
-            script="workflow/scripts/download_raw.py",
-            code=code_of("download_raw"),
         output:
             protected(raw_path(task, file)),
         log:
@@ -27,7 +24,8 @@ for task, file in missing_raw_files():
             mem_mb=500,
             runtime=720,
         params:
+            code=code_of("download_raw"),
             config=as_json(raw_source(task, file)),
             what=["--task", task, "--file", file, "--raw-dir", str(raw_dir(task))],
         shell:
-            "python {input.script:q} {params.what:q} --config {params.config:q} --log {log:q}"
+            "python workflow/scripts/download_raw.py {params.what:q} --config {params.config:q} --log {log:q}"

@@ -10,8 +10,6 @@ rule plot_history:
             "models/{run}/seed{seed}/history.csv",
             trained_runs(config["nyuv2"]["runs"]),
         ),
-        script="workflow/scripts/plot_history.py",
-        code=code_of("plot_history"),
     output:
         pdf="reports/nyuv2_history.pdf",
         png=report(
@@ -30,7 +28,8 @@ rule plot_history:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_history"),
         config=as_json(segmentation.history(config)),
     shell:
-        "python {input.script:q} --histories {input.histories:q} --out {output.pdf:q}"
+        "python workflow/scripts/plot_history.py --histories {input.histories:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"

@@ -10,8 +10,6 @@ rule prepare_mmimdb:
     """Split films into arrays that trainers read by memory map."""
     input:
         raw=raw_file("mmimdb", "multimodal_imdb.hdf5"),
-        script="workflow/scripts/prepare_mmimdb.py",
-        code=code_of("prepare_mmimdb"),
     output:
         manifest="results/{preset}/mmimdb/prepared/manifest.json",
         arrays=expand(
@@ -29,9 +27,10 @@ rule prepare_mmimdb:
     resources:
         **resources_of("prepare_mmimdb"),
     params:
+        code=code_of("prepare_mmimdb"),
         config=as_json(config["mmimdb"]["prepare"]),
     shell:
-        "python {input.script:q} --raw {input.raw:q}"
+        "python workflow/scripts/prepare_mmimdb.py --raw {input.raw:q}"
         " --out results/{wildcards.preset}/mmimdb/prepared"
         " --config {params.config:q} --log {log:q}"
 
@@ -40,8 +39,6 @@ rule expand_sample_mosei:
     """Write the raw form of the embedded sample: real sentences, SIMULATED audio and vision."""
     input:
         sample=mosei_sample_files,
-        script="workflow/scripts/expand_sample_mosei.py",
-        code=code_of("expand_sample_mosei"),
     output:
         raw="results/{preset}/mosei/raw/mosei_senti_data.pkl",
         snippets="results/{preset}/mosei/raw/snippets.tsv",
@@ -55,9 +52,10 @@ rule expand_sample_mosei:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("expand_sample_mosei"),
         sample=str(raw_dir("mosei")),
     shell:
-        "python {input.script:q} --sample {params.sample:q} --out {output.raw:q}"
+        "python workflow/scripts/expand_sample_mosei.py --sample {params.sample:q} --out {output.raw:q}"
         " --snippets {output.snippets:q} --log {log:q}"
 
 
@@ -65,8 +63,6 @@ rule prepare_mosei:
     """Cut the padding off and store as ragged arrays that trainers read by memory map."""
     input:
         raw=mosei_raw_files,
-        script="workflow/scripts/prepare_mosei.py",
-        code=code_of("prepare_mosei"),
     output:
         manifest="results/{preset}/mosei/prepared/manifest.json",
         arrays=expand(
@@ -84,7 +80,8 @@ rule prepare_mosei:
     resources:
         **resources_of("prepare_mosei"),
     params:
+        code=code_of("prepare_mosei"),
         raw_dir=lambda wildcards, input: os.path.dirname(input.raw[0]),
     shell:
-        "python {input.script:q} --raw-dir {params.raw_dir:q}"
+        "python workflow/scripts/prepare_mosei.py --raw-dir {params.raw_dir:q}"
         " --out results/{wildcards.preset}/mosei/prepared --log {log:q}"

@@ -12,8 +12,6 @@ rule count_expert_madds:
     """Measure the multiply-adds of every configured expert and of the gate."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        script="workflow/scripts/count_expert_madds.py",
-        code=task_code_of("count_expert_madds"),
         modules=modules_of,
     output:
         "results/{preset}/{task}/madds/experts.json",
@@ -27,9 +25,10 @@ rule count_expert_madds:
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
+        code=task_code_of("count_expert_madds"),
         config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
     shell:
-        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        "python workflow/scripts/count_expert_madds.py --task {wildcards.task} --prepared {input.prepared:q}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
 
 
@@ -37,8 +36,6 @@ rule train_expert:
     """Train one expert with one seed, by the task loss alone."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        script="workflow/scripts/train_expert.py",
-        code=task_code_of("train_expert"),
         modules=modules_of,
     output:
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
@@ -54,11 +51,12 @@ rule train_expert:
     resources:
         **resources_of("train_expert"),
     params:
+        code=task_code_of("train_expert"),
         config=lambda wildcards: as_json(
             modality.expert_training(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        "python workflow/scripts/train_expert.py --task {wildcards.task} --name {wildcards.expert}"
         " --prepared {input.prepared:q} --seed {wildcards.seed} --resume-dir"
         " results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/seed{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
@@ -70,8 +68,6 @@ rule store_expert_outputs:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
-        script="workflow/scripts/store_expert_outputs.py",
-        code=task_code_of("store_expert_outputs"),
         modules=modules_of,
     output:
         train="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_train.npy",
@@ -86,11 +82,12 @@ rule store_expert_outputs:
     resources:
         **resources_of("store_expert_outputs"),
     params:
+        code=task_code_of("store_expert_outputs"),
         config=lambda wildcards: as_json(
             modality.stored_outputs(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        "python workflow/scripts/store_expert_outputs.py --task {wildcards.task} --prepared {input.prepared:q}"
         " --weights {input.weights:q} --train {output.train:q} --validation {output.validation:q}"
         " --config {params.config:q} --log {log:q}"
 
@@ -99,8 +96,6 @@ rule cross_fit_expert:
     """Train an expert once more without a fold; store what it says of that fold."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        script="workflow/scripts/cross_fit_expert.py",
-        code=task_code_of("cross_fit_expert"),
         modules=modules_of,
     output:
         "results/{preset}/{task}/experts/{expert}/seed{seed}/folds/{fold}.npz",
@@ -116,11 +111,12 @@ rule cross_fit_expert:
     resources:
         **resources_of("train_expert"),
     params:
+        code=task_code_of("cross_fit_expert"),
         config=lambda wildcards: as_json(
             modality.cross_fitting(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        "python workflow/scripts/cross_fit_expert.py --task {wildcards.task} --name {wildcards.expert}"
         " --prepared {input.prepared:q} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/"
         "seed{wildcards.seed}/fold{wildcards.fold} --out {output:q}"
@@ -133,8 +129,6 @@ rule evaluate_expert:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
         training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
-        script="workflow/scripts/evaluate_modality.py",
-        code=task_code_of("evaluate_modality", "evaluation"),
         modules=modules_of,
     output:
         metrics="results/{preset}/{task}/experts/{expert}/seed{seed}/metrics.json",
@@ -149,11 +143,12 @@ rule evaluate_expert:
     resources:
         **resources_of("evaluate_expert"),
     params:
+        code=task_code_of("evaluate_modality", "evaluation"),
         config=lambda wildcards: as_json(
             modality.expert_evaluation(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name {wildcards.expert}"
+        "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name {wildcards.expert}"
         " --prepared {input.prepared:q} --weights {input.weights:q} --training {input.training:q}"
         " --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
@@ -167,8 +162,6 @@ rule train_dynamic:
         experts=expert_files("weights.safetensors"),
         stored_train=stored_on_train,
         stored_validation=stored_on_validation,
-        script="workflow/scripts/train_dynamic.py",
-        code=task_code_of("train_dynamic"),
         modules=dynamic_modules_of,
     output:
         weights=f"{POINT_FOLDER}/weights.safetensors",
@@ -184,11 +177,12 @@ rule train_dynamic:
     resources:
         **resources_of("train_dynamic"),
     params:
+        code=task_code_of("train_dynamic"),
         config=lambda wildcards: as_json(
             modality.dynamic_training(config, wildcards.task, point_of(wildcards))
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name dynmm/{wildcards.point}"
+        "python workflow/scripts/train_dynamic.py --task {wildcards.task} --name dynmm/{wildcards.point}"
         " --prepared {input.prepared:q} --experts {input.experts:q}"
         " --stored-train {input.stored_train:q} --stored-validation {input.stored_validation:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
@@ -206,8 +200,6 @@ rule evaluate_dynamic:
         training=f"{POINT_FOLDER}/training.json",
         expert_training=expert_files("training.json"),
         folds=fold_files,
-        script="workflow/scripts/evaluate_modality.py",
-        code=task_code_of("evaluate_modality", "evaluation"),
         modules=dynamic_modules_of,
     output:
         metrics=f"{POINT_FOLDER}/metrics.json",
@@ -222,11 +214,12 @@ rule evaluate_dynamic:
     resources:
         **resources_of("evaluate_dynamic"),
     params:
+        code=task_code_of("evaluate_modality", "evaluation"),
         config=lambda wildcards: as_json(
             modality.dynamic_evaluation(config, wildcards.task, point_of(wildcards))
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --name dynmm"
+        "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name dynmm"
         " --prepared {input.prepared:q} --weights {input.weights:q}"
         " --experts {input.experts:q} --training {input.training:q} {input.expert_training:q}"
         " --folds {input.folds:q} --seed {wildcards.seed}"

@@ -13,8 +13,6 @@ rule tabulate_modality:
             modality_reports.TABLES[wildcards.table], "metrics.json"
         ),
         routing=routing_numbers,
-        script="workflow/scripts/tabulate_modality.py",
-        code=code_of("tabulate_modality"),
     output:
         csv=report(
             "reports/{table}.csv",
@@ -36,13 +34,14 @@ rule tabulate_modality:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("tabulate_modality"),
         config=lambda wildcards: as_json(
             modality_reports.table(config, wildcards.table)
             | routing.gain_column(config, wildcards.table)
         ),
         routing=given_routing,
     shell:
-        "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
+        "python workflow/scripts/tabulate_modality.py --table {wildcards.table} --paper {input.paper:q}"
         " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"
 
@@ -53,8 +52,6 @@ rule plot_tradeoff:
         metrics=lambda wildcards: modality_results(
             modality_reports.TRADEOFFS[wildcards.figure][0], "metrics.json"
         ),
-        script="workflow/scripts/plot_tradeoff.py",
-        code=code_of("plot_tradeoff"),
     output:
         pdf="reports/{figure}.pdf",
         png=report(
@@ -75,9 +72,10 @@ rule plot_tradeoff:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_tradeoff"),
         config=lambda wildcards: as_json(modality_reports.tradeoff(config, wildcards.figure)),
     shell:
-        "python {input.script:q} --metrics {input.metrics:q} --out {output.pdf:q}"
+        "python workflow/scripts/plot_tradeoff.py --metrics {input.metrics:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -88,8 +86,6 @@ rule plot_sentences:
         metrics=modality_results("mosei", "metrics.json"),
         predictions=modality_results("mosei", "predictions.npz"),
         prepared=f"results/{config['preset']}/mosei/prepared/manifest.json",
-        script="workflow/scripts/plot_sentences.py",
-        code=code_of("plot_sentences"),
     output:
         pdf="reports/figure5.pdf",
         png=report(
@@ -108,8 +104,9 @@ rule plot_sentences:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_sentences"),
         config=as_json(modality_reports.sentences(config)),
     shell:
-        "python {input.script:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        "python workflow/scripts/plot_sentences.py --paper {input.paper:q} --metrics {input.metrics:q}"
         " --predictions {input.predictions:q} --manifest {input.prepared:q}"
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"

@@ -11,8 +11,6 @@ rule prepare_nyuv2:
         mat=raw_file("nyuv2", "nyu_depth_v2_labeled.mat"),
         splits=raw_file("nyuv2", "splits.mat"),
         mapping=raw_file("nyuv2", "classMapping40.mat"),
-        script="workflow/scripts/prepare_nyuv2.py",
-        code=code_of("prepare_nyuv2"),
     output:
         manifest="results/{preset}/nyuv2/prepared/manifest.json",
         arrays=expand(
@@ -30,8 +28,9 @@ rule prepare_nyuv2:
     resources:
         **resources_of("prepare_nyuv2"),
     params:
+        code=code_of("prepare_nyuv2"),
         config=as_json(config["nyuv2"]["prepare"]),
     shell:
-        "python {input.script:q} --mat {input.mat:q} --splits {input.splits:q}"
+        "python workflow/scripts/prepare_nyuv2.py --mat {input.mat:q} --splits {input.splits:q}"
         " --mapping {input.mapping:q} --out results/{wildcards.preset}/nyuv2/prepared"
         " --config {params.config:q} --log {log:q}"

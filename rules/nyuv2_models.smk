@@ -12,8 +12,6 @@ rule train_segmentation:
     input:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         init=init_weights,
-        script="workflow/scripts/train_segmentation.py",
-        code=code_of("train_segmentation"),
     output:
         weights="results/{preset}/nyuv2/models/{run}/seed{seed}/weights.safetensors",
         history="results/{preset}/nyuv2/models/{run}/seed{seed}/history.csv",
@@ -30,10 +28,11 @@ rule train_segmentation:
     resources:
         **resources_of("train_segmentation"),
     params:
+        code=code_of("train_segmentation"),
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
     shell:
-        "python {input.script:q} --name {wildcards.run} --prepared {input.prepared:q}"
+        "python workflow/scripts/train_segmentation.py --name {wildcards.run} --prepared {input.prepared:q}"
         " {params.init:q} --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/{wildcards.run}/seed{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
@@ -42,9 +41,6 @@ rule train_segmentation:
 
 rule count_segmentation_madds:
     """Measure the multiply-adds of one kind of network, or of a run's own, path by path."""
-    input:
-        script="workflow/scripts/count_segmentation_madds.py",
-        code=code_of("count_segmentation_madds"),
     output:
         "results/{preset}/nyuv2/madds/{counted}.json",
     log:
@@ -61,9 +57,10 @@ rule count_segmentation_madds:
     resources:
         **growing(mem_mb=3000, runtime=10),
     params:
+        code=code_of("count_segmentation_madds"),
         config=lambda wildcards: as_json(segmentation.madds(config, wildcards.counted)),
     shell:
-        "python {input.script:q} --out {output:q} --config {params.config:q} --log {log:q}"
+        "python workflow/scripts/count_segmentation_madds.py --out {output:q} --config {params.config:q} --log {log:q}"
 
 
 rule evaluate_segmentation:
@@ -72,8 +69,6 @@ rule evaluate_segmentation:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         weights=segmentation_weights,
         madds=segmentation_madds,
-        script="workflow/scripts/evaluate_segmentation.py",
-        code=code_of("evaluate_segmentation"),
     output:
         metrics="results/{preset}/nyuv2/metrics/{run}/seed{seed}/metrics.json",
         decisions="results/{preset}/nyuv2/metrics/{run}/seed{seed}/decisions.csv",
@@ -89,9 +84,10 @@ rule evaluate_segmentation:
     resources:
         **resources_of("evaluate_segmentation"),
     params:
+        code=code_of("evaluate_segmentation"),
         config=lambda wildcards: as_json(segmentation.evaluation(config, wildcards.run)),
     shell:
-        "python {input.script:q} --run {wildcards.run} --prepared {input.prepared:q}"
+        "python workflow/scripts/evaluate_segmentation.py --run {wildcards.run} --prepared {input.prepared:q}"
         " --weights {input.weights:q} --madds {input.madds:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --decisions {output.decisions:q}"
         " --config {params.config:q} --log {log:q}"

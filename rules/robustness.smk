@@ -17,8 +17,6 @@ rule evaluate_noise:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         weights=segmentation_weights,
         madds=segmentation_madds,
-        script="workflow/scripts/evaluate_noise.py",
-        code=code_of("evaluate_noise"),
     output:
         "results/{preset}/nyuv2/noise/{run}/seed{seed}.csv",
     log:
@@ -33,9 +31,10 @@ rule evaluate_noise:
     resources:
         **resources_of("evaluate_noise"),
     params:
+        code=code_of("evaluate_noise"),
         config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
     shell:
-        "python {input.script:q} --run {wildcards.run}"
+        "python workflow/scripts/evaluate_noise.py --run {wildcards.run}"
         " --prepared {input.prepared:q} --weights {input.weights:q} --madds {input.madds:q}"
         " --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/noise/{wildcards.run}/seed{wildcards.seed}"
@@ -46,8 +45,6 @@ rule plot_figure6:
     """Draw mIoU and the depth encoder's multiply-adds against the level of noise."""
     input:
         sweeps=noise_sweeps(),
-        script="workflow/scripts/plot_figure6.py",
-        code=code_of("plot_figure6"),
     output:
         csv=report(
             "reports/figure6.csv",
@@ -72,9 +69,10 @@ rule plot_figure6:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_figure6"),
         config=as_json(robustness.figure6(config)),
     shell:
-        "python {input.script:q} --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        "python workflow/scripts/plot_figure6.py --sweeps {input.sweeps:q} --csv {output.csv:q}"
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -84,8 +82,6 @@ rule predict_frames:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         static=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[0]),
         dynamic=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[1]),
-        script="workflow/scripts/predict_frames.py",
-        code=code_of("predict_frames"),
     output:
         "results/{preset}/nyuv2/predicted_frames.npz",
     log:
@@ -98,9 +94,10 @@ rule predict_frames:
     resources:
         **resources_of("predict_frames"),
     params:
+        code=code_of("predict_frames"),
         config=as_json(robustness.predicted_frames(config)),
     shell:
-        "python {input.script:q} --prepared {input.prepared:q} --static {input.static:q}"
+        "python workflow/scripts/predict_frames.py --prepared {input.prepared:q} --static {input.static:q}"
         " --dynamic {input.dynamic:q} --out {output:q} --config {params.config:q} --log {log:q}"
 
 
@@ -108,8 +105,6 @@ rule plot_figure7:
     """Draw frames, ground truth and predictions, clean and noisy, with the path taken."""
     input:
         frames=f"results/{config['preset']}/nyuv2/predicted_frames.npz",
-        script="workflow/scripts/plot_figure7.py",
-        code=code_of("plot_figure7"),
     output:
         pdf="reports/figure7.pdf",
         png=report(
@@ -128,9 +123,10 @@ rule plot_figure7:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_figure7"),
         config=as_json(robustness.figure7(config)),
     shell:
-        "python {input.script:q} --frames {input.frames:q} --out {output.pdf:q}"
+        "python workflow/scripts/plot_figure7.py --frames {input.frames:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -142,8 +138,6 @@ rule evaluate_feature_noise:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         weights=feature_noise_weights,
         experts=feature_noise_experts,
-        script="workflow/scripts/evaluate_feature_noise.py",
-        code=task_code_of("evaluate_feature_noise", "evaluation"),
         modules=dynamic_modules_of,
     output:
         "results/{preset}/{task}/noise/{model}/seed{seed}.csv",
@@ -161,11 +155,12 @@ rule evaluate_feature_noise:
     resources:
         **resources_of("evaluate_feature_noise"),
     params:
+        code=task_code_of("evaluate_feature_noise", "evaluation"),
         config=lambda wildcards: as_json(
             robustness.feature_noise(config, wildcards.task, wildcards.model)
         ),
     shell:
-        "python {input.script:q} --task {wildcards.task} --model {wildcards.model}"
+        "python workflow/scripts/evaluate_feature_noise.py --task {wildcards.task} --model {wildcards.model}"
         " --prepared {input.prepared:q} --weights {input.weights:q} --experts {input.experts:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
         "resume/noise/{wildcards.model}/seed{wildcards.seed}"
@@ -176,8 +171,6 @@ rule plot_robustness:
     """Draw the score and the share of the last expert against the level of noise."""
     input:
         sweeps=lambda wildcards: feature_sweeps(wildcards.task),
-        script="workflow/scripts/plot_robustness.py",
-        code=code_of("plot_robustness"),
     output:
         csv=report(
             "reports/robustness_{task}.csv",
@@ -202,9 +195,10 @@ rule plot_robustness:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_robustness"),
         config=lambda wildcards: as_json(robustness.feature_figure(config, wildcards.task)),
     shell:
-        "python {input.script:q} --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        "python workflow/scripts/plot_robustness.py --sweeps {input.sweeps:q} --csv {output.csv:q}"
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -214,8 +208,6 @@ rule tabulate_robustness:
         nyuv2=noise_sweeps(),
         mmimdb=feature_sweeps("mmimdb"),
         mosei=feature_sweeps("mosei"),
-        script="workflow/scripts/tabulate_robustness.py",
-        code=code_of("tabulate_robustness"),
     output:
         report(
             "reports/robustness.csv",
@@ -233,7 +225,8 @@ rule tabulate_robustness:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("tabulate_robustness"),
         config=as_json(robustness.areas(config)),
     shell:
-        "python {input.script:q} --nyuv2 {input.nyuv2:q} --mmimdb {input.mmimdb:q}"
+        "python workflow/scripts/tabulate_robustness.py --nyuv2 {input.nyuv2:q} --mmimdb {input.mmimdb:q}"
         " --mosei {input.mosei:q} --out {output:q} --config {params.config:q} --log {log:q}"

@@ -13,8 +13,6 @@ rule evaluate_paths:
     input:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         weights=segmentation_weights,
-        script="workflow/scripts/evaluate_paths.py",
-        code=code_of("evaluate_paths"),
     output:
         "results/{preset}/nyuv2/routing/{run}/seed{seed}.npz",
     log:
@@ -29,9 +27,10 @@ rule evaluate_paths:
     resources:
         **resources_of("evaluate_paths"),
     params:
+        code=code_of("evaluate_paths"),
         config=lambda wildcards: as_json(routing.forced_paths(config, wildcards.run)),
     shell:
-        "python {input.script:q} --run {wildcards.run} --prepared {input.prepared:q}"
+        "python workflow/scripts/evaluate_paths.py --run {wildcards.run} --prepared {input.prepared:q}"
         " --weights {input.weights:q} --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/paths/{wildcards.run}/seed{wildcards.seed}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
@@ -44,8 +43,6 @@ rule evaluate_path_routing:
         metrics=segmentation_results("metrics/{run}/seed{seed}/metrics.json"),
         dynamic="results/{preset}/nyuv2/madds/dynamic.json",
         static="results/{preset}/nyuv2/madds/static.json",
-        script="workflow/scripts/evaluate_path_routing.py",
-        code=code_of("evaluate_path_routing"),
     output:
         "results/{preset}/nyuv2/routing.json",
     log:
@@ -58,9 +55,10 @@ rule evaluate_path_routing:
     resources:
         **resources_of("evaluate_routing"),
     params:
+        code=code_of("evaluate_path_routing"),
         config=as_json(routing.study(config, "nyuv2")),
     shell:
-        "python {input.script:q} --paths {input.paths:q} --metrics {input.metrics:q}"
+        "python workflow/scripts/evaluate_path_routing.py --paths {input.paths:q} --metrics {input.metrics:q}"
         " --dynamic-madds {input.dynamic:q} --static-madds {input.static:q}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
 
@@ -72,8 +70,6 @@ rule evaluate_routing:
         metrics=lambda wildcards: modality_results(wildcards.task, "metrics.json"),
         predictions=lambda wildcards: modality_results(wildcards.task, "predictions.npz"),
         validation=lambda wildcards: stored_validation(wildcards.task),
-        script="workflow/scripts/evaluate_routing.py",
-        code=task_code_of("evaluate_routing", "routing"),
     output:
         "results/{preset}/{task}/routing.json",
     log:
@@ -86,9 +82,10 @@ rule evaluate_routing:
     resources:
         **resources_of("evaluate_routing"),
     params:
+        code=task_code_of("evaluate_routing", "routing"),
         config=lambda wildcards: as_json(routing.study(config, wildcards.task)),
     shell:
-        "python {input.script:q} --task {wildcards.task} --prepared {input.prepared:q}"
+        "python workflow/scripts/evaluate_routing.py --task {wildcards.task} --prepared {input.prepared:q}"
         " --metrics {input.metrics:q} --predictions {input.predictions:q}"
         " --validation {input.validation:q}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
@@ -98,8 +95,6 @@ rule tabulate_routing:
     """Write the gates of a task beside the reference policies as CSV and Markdown."""
     input:
         routing=f"results/{config['preset']}/{{task}}/routing.json",
-        script="workflow/scripts/tabulate_routing.py",
-        code=code_of("tabulate_routing"),
     output:
         csv=report(
             "reports/routing_{task}.csv",
@@ -120,9 +115,10 @@ rule tabulate_routing:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("tabulate_routing"),
         config=lambda wildcards: as_json(routing.report(config, wildcards.task)),
     shell:
-        "python {input.script:q} --routing {input.routing:q} --out {output.csv:q}"
+        "python workflow/scripts/tabulate_routing.py --routing {input.routing:q} --out {output.csv:q}"
         " --md {output.md:q} --config {params.config:q} --log {log:q}"
 
 
@@ -130,8 +126,6 @@ rule plot_routing:
     """Draw score against multiply-adds for the gates of a task and the reference policies."""
     input:
         routing=f"results/{config['preset']}/{{task}}/routing.json",
-        script="workflow/scripts/plot_routing.py",
-        code=code_of("plot_routing"),
     output:
         pdf="reports/routing_{task}.pdf",
         png=report(
@@ -152,7 +146,8 @@ rule plot_routing:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("plot_routing"),
         config=lambda wildcards: as_json(routing.report(config, wildcards.task)),
     shell:
-        "python {input.script:q} --routing {input.routing:q} --out {output.pdf:q}"
+        "python workflow/scripts/plot_routing.py --routing {input.routing:q} --out {output.pdf:q}"
         " --png {output.png:q} --config {params.config:q} --log {log:q}"

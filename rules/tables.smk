@@ -10,8 +10,6 @@ rule tabulate_segmentation:
         paper="resources/paper.yaml",
         metrics=segmentation_results("metrics/{run}/seed{seed}/metrics.json"),
         routing=routing_numbers,
-        script="workflow/scripts/tabulate_segmentation.py",
-        code=code_of("tabulate_segmentation"),
     output:
         csv=report(
             "reports/{table}.csv",
@@ -33,11 +31,12 @@ rule tabulate_segmentation:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
+        code=code_of("tabulate_segmentation"),
         config=lambda wildcards: as_json(
             segmentation.table(config) | routing.gain_column(config, wildcards.table)
         ),
         routing=given_routing,
     shell:
-        "python {input.script:q} --table {wildcards.table} --paper {input.paper:q}"
+        "python workflow/scripts/tabulate_segmentation.py --table {wildcards.table} --paper {input.paper:q}"
         " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"

@@ -59,3 +59,51 @@ def test_the_hash_follows_the_content_and_not_the_place(tree, tmp_path_factory):
     assert code_hash(moved) == before
     moved[-1].write_text("value = 2\n")
     assert code_hash(moved) != before
+
+
+CODE = '''"""A module."""
+
+__version__ = "1"
+
+
+def work(x):
+    """Say what it does."""
+    log.info("working on %s", x)
+    if x < 0:
+        raise InputError("too small", found=x)
+    return x + 1  # one more
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("  # one more", "", True),
+        ("A module.", "The module.", True),
+        ("Say what it does.", "Add one.", True),
+        ("x + 1", "(x\n        + 1)", True),
+        ('"1"', '"2"', True),
+        ('"working on %s"', '"at work on %s"', True),
+        ('"too small", found=x', '"too small", found=x, expected="0 or more"', True),
+        ("x + 1", "x + 2", False),
+        ("x < 0", "x <= 0", False),
+        ("raise InputError", "return InputError", False),
+        ("        raise InputError", "        pass  # raise InputError", False),
+        ("def work(x)", "def work(x=1)", False),
+    ],
+)
+def test_the_hash_follows_what_code_does_and_not_how_it_is_put(tmp_path, old, new, same):
+    assert old in CODE
+    path = tmp_path / "module.py"
+    path.write_text(CODE)
+    before = code_hash([path])
+    path.write_text(CODE.replace(old, new))
+    assert (code_hash([path]) == before) is same
+
+
+def test_the_choice_of_a_device_is_no_part_of_it(tree):
+    (tree / "src/dynmm/device.py").write_text("x = 1\n")
+    (tree / "src/dynmm/a.py").write_text("import dynmm.c\nimport dynmm.device\n")
+    before = code_hash(code_closure(tree / "program.py", tree / "src"))
+    (tree / "src/dynmm/device.py").write_text("x = 2\n")
+    assert code_hash(code_closure(tree / "program.py", tree / "src")) == before

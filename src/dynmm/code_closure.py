@@ -1,4 +1,4 @@
-"""Which source files a program depends on: the closure of its imports inside this package.
+"""What a program's code does: a hash over the closure of its imports inside this package.
 
 Only the standard library is used here: the Snakefile calls this at every start.
 """
@@ -9,6 +9,8 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = "dynmm"
+# which device computes, how a program starts and speaks: no result follows from it
+UNSEEN = ("device.py", "gpu_presence.py", "program.py", "errors.py")
 
 
 def code_closure(program, source_root):
@@ -32,12 +34,55 @@ def code_closure(program, source_root):
 
 
 def code_hash(paths):
-    """Hex digest over the contents of the files; their places on disk do not count."""
+    """Hex digest of what the files do; their places on disk do not count.
+
+    Comments, docstrings, the layout of the text, `__version__`, the words of an InputError and what
+    is written to a log are no part of it, and neither are the modules of `UNSEEN`.
+    """
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(Path(path).name.encode())
-        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    for path in map(Path, paths):
+        if path.name not in UNSEEN:
+            digest.update(path.name.encode())
+            digest.update(_meaning(path))
     return digest.hexdigest()
+
+
+def _meaning(path):
+    """Digest of a file's syntax tree without what changes no result."""
+    tree = _Bare().visit(_parsed(path))
+    return hashlib.sha256(ast.dump(tree).encode()).digest()
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes off docstrings, log lines, the version and the arguments of errors."""
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Constant) or _logs(node.value):
+            return ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node):
+        named = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return ast.Pass() if named == ["__version__"] else self.generic_visit(node)
+
+    def visit_Call(self, node):
+        if isinstance(node.func, ast.Name) and node.func.id == "InputError":
+            return ast.Call(node.func, [], [])
+        return self.generic_visit(node)
+
+
+def _logs(node):
+    """Whether a node is a call such as log.info(...)."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+    )
+
+
+def _parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 @functools.cache
@@ -45,7 +90,7 @@ def _imports(path, source_root):
     """The files of the package that one file imports."""
     names = set()
     package = _dotted(path, source_root)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

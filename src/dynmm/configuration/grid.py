@@ -1,9 +1,11 @@
 """Points of the grid of dynamic models, spelled as the user typed them, and gates with a name."""
 
 import itertools
+import re
 
 KEYS = ("lambda", "tau", "mode", "freeze")
 SCHEDULE = ".."  # "1..0.001": from the first epoch's temperature to the last
+SEPARATOR = "/"  # of the parts of a point's folder
 GATE = "gate"  # of a point that has a name in `gates`, beside the other keys
 BUDGET = "budget"  # of a point whose gate was set to a cost after its training
 
@@ -45,15 +47,28 @@ def spelled(value):
 def point_path(point):
     """A point's folder: "lambda~0.1/tau~1/mode~soft/freeze~true", or "gate~<name>"."""
     keys = (GATE,) if GATE in point else KEYS
-    return "/".join(f"{key}~{point[key]}" for key in keys)
+    return SEPARATOR.join(f"{key}~{point[key]}" for key in keys)
 
 
 def point_at(section, path):
     """The point whose folder is `path`: the inverse of `point_path`."""
-    values = dict(part.split("~", 1) for part in path.split("/"))
+    values = dict(part.split("~", 1) for part in path.split(SEPARATOR))
     if GATE not in values:
         return values
     return next(point for point in named_gates(section) if point[GATE] == values[GATE])
+
+
+def point_pattern(sections):
+    """Regular expression of the folders of points: any values that a key has in these sections."""
+    points = [point for section in sections for point in grid_points(section)]
+    named = [point_path(gate) for section in sections for gate in named_gates(section)]
+    values = {key: sorted({point[key] for point in points}) for key in KEYS}
+    of_grid = SEPARATOR.join(f"{key}~(?:{_one_of(found)})" for key, found in values.items())
+    return "|".join([of_grid, *map(re.escape, sorted(set(named)))])
+
+
+def _one_of(names):
+    return "|".join(map(re.escape, names))
 
 
 def fits(point, wanted):
