@@ -23,7 +23,7 @@ BAND_ALPHA = 0.18
 COLOURS = ["#000000", "#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F"]
 LINES = ["-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (3, 1)), "-"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
-REFERENCE_MARKERS = [">", "<", "p", "h", "d", "+", "1", "4"]  # none of a series
+REFERENCE_MARKERS = [">", "<", "p", "h", "d", "+", "8", "4"]  # none of a series
 REFERENCE_COLOUR = "#4D4D4D"
 LEGEND_LINE = 0.15  # inches
 
