@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.reporting import headings
 from dynmm.reporting.history import history_figure, read_histories
 from dynmm.reporting.style import save_figure
 
@@ -21,9 +22,9 @@ def main(arguments):
 
 
 def _runs(histories, config):
-    """The run of .../<run>/seed<k>/history.csv, by its title where it has one."""
+    """The printed name of the run of .../<run>/seed<k>/history.csv."""
     names = [path.parent.parent.name for path in histories]
-    return [config.get("titles", {}).get(name, name) for name in names]
+    return [headings.run_title(name, config.get("titles")) for name in names]
 
 
 if __name__ == "__main__":
