@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 import workflow_tree
-from workflow_tree import SETTINGS, change_config, edit, finished_tree
+from workflow_tree import SETTINGS, change_config, configured, edit, finished_tree
 
 MOVIES = SETTINGS["mmimdb"]
 SEEDS = len(SETTINGS["seeds"])
@@ -81,6 +81,17 @@ def test_a_single_point_more_plans_its_own_jobs_and_the_reports(tree):
     assert planned(tree) == own | REPORTS
 
 
+def test_the_example_puts_a_gate_of_ours_beside_the_paper_s_grid(tree):
+    given = ("--configfile", "config/examples/cross_fitted.yaml", "--config", "preset=paper")
+    jobs = workflow_tree.planned(tree, "reports/table1.csv", *given)
+    paper = configured({"preset": "paper"})
+    seeds, folds = len(paper["seeds"]), paper["mmimdb"]["dynamic"]["folds"]
+    assert jobs["train_dynamic", "cross_fitted"] == seeds
+    assert jobs["cross_fit_expert", "late_fusion"] == seeds * folds
+    plain = workflow_tree.planned(tree, "reports/table1.csv", "--config", "preset=paper")
+    assert not [job for job in plain if "cross_fit" in job[0] or job[1] == "cross_fitted"]
+
+
 def test_a_gate_more_shares_the_folds_and_plans_its_own_jobs_and_the_reports(tree):
     gate = MOVIES["gates"]["cross_fitted"] | {"title": "DynMM, dear", "lambda": 0.5, "budgets": []}
     change_config(tree, "mmimdb.gates.dear", gate)
@@ -127,10 +138,14 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
     [
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
         ("mmimdb.experts.late_fusion_half.width", 0.4, expert_jobs(["train_expert"], [HALF])),
-        ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS)),  # the gate has its own
+        ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS | {"hardened": 1})),  # one has its own
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
-        ("mmimdb.gates.cross_fitted.dynamic.weight_decay", 0.7, both(GATES)),
-        ("mmimdb.gates.cross_fitted.title", "X", point_jobs(["evaluate_dynamic"], GATES)),
+        ("mmimdb.gates.cross_fitted.dynamic.weight_decay", 0.7, both({"cross_fitted": 1})),
+        (
+            "mmimdb.gates.cross_fitted.title",
+            "X",
+            point_jobs(["evaluate_dynamic"], {"cross_fitted": 1}),
+        ),
         ("mmimdb.evaluation.batch_size", 3, EVALUATE_EXPERTS | STORE | FOLDS | POINTS),
         ("data.mmimdb.content", "posters", EVALUATE_EXPERTS | EVALUATE_POINTS),
         ("resources.train_dynamic.mem_mb", 9000, None),
@@ -164,8 +179,7 @@ def test_an_edited_module_plans_what_its_code_touches(tree, source, jobs):
 
 @pytest.mark.parametrize("missing", [0, 0.2])
 def test_a_gate_on_corrupted_samples_needs_no_stored_outputs_of_them(tree, missing):
-    for gate in MOVIES["gates"]:  # cross-fitted ones refuse it
-        change_config(tree, f"mmimdb.gates.{gate}", None)
+    change_config(tree, "mmimdb.gates.cross_fitted", None)  # refuses it
     change_config(tree, "mmimdb.dynamic.augmentation.missing", missing)
     point = "lambda~0/tau~1/mode~straight_through/freeze~true/seed~0"
     target = f"results/sample/mmimdb/dynamic/{point}/weights.safetensors"

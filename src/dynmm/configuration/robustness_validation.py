@@ -1,6 +1,6 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
-from dynmm.configuration.grid import all_points, spelled
+from dynmm.configuration.grid import grid_points, spelled
 from dynmm.configuration.modality_validation import refused, words
 from dynmm.configuration.robustness import noise_point
 from dynmm.configuration.runs import shown_runs
@@ -30,9 +30,9 @@ def _check_points(config, task):
         if model in experts:
             raise refused(key, model, f"another name: the experts {', '.join(experts)} are swept")
         if noise_point(config, task, model) is None:
-            listed = "; ".join(map(words, all_points(config[task])))
+            listed = f"a point of the grid, such as {words(grid_points(config[task])[0])}"
             wanted = {name: spelled(value) for name, value in entry.items() if name != "title"}
-            raise refused(key, words(wanted), f"a point of the grid or a gate: {listed}")
+            raise refused(key, words(wanted), f"{listed}, or a gate of {task}.gates")
 
 
 def _check_segmentation(section):
