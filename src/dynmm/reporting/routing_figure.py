@@ -24,7 +24,7 @@ from dynmm.reporting.routing import (
 )
 from dynmm.vocabulary import NYUV2
 
-WIDTH, PANEL_HEIGHT, FOOT_HEIGHT = 4.6, 2.3, 0.55  # inches; legends come on top
+WIDTH, PANEL_HEIGHT, FOOT_HEIGHT = 5.4, 2.5, 0.55  # inches; legends come on top
 POLICIES = {  # policy -> label, and its look: a line without marks
     "random": ("random choice", {"color": "#7F7F7F", "linestyle": "-", "linewidth": 1.0}),
     "oracle": ("oracle", {"color": "#009E73", "linestyle": (0, (1, 1.2))}),
@@ -158,9 +158,13 @@ def _draw_shuffled(axis, group, factor, score):
 
 
 def _label_points(axis, group, factor, score):
-    """Name the points of each family; those that lie close together share a label."""
+    """Name the points of each family, below them or (every other family) above.
+
+    Those that lie close together share a label.
+    """
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
-    for family in family_titles(group):
+    for place, family in enumerate(family_titles(group)):
+        outer, offset = (max, (0, 6)) if place % 2 else (min, (0, -11))
         clusters = []
         for point, title in zip(group["points"], point_titles(group), strict=True):
             if point["family"] != family or not title:
@@ -176,7 +180,7 @@ def _label_points(axis, group, factor, score):
             near[0]["places"].append((x, y))
         for cluster in clusters:
             x, y = zip(*cluster["places"], strict=True)
-            _annotate(axis, joint_title(cluster["titles"]), (np.mean(x), min(y)), (0, -11))
+            _annotate(axis, joint_title(cluster["titles"]), (np.mean(x), outer(y)), offset)
 
 
 def _draw_static(axis, marks, low, high, score):
