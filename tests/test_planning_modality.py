@@ -138,7 +138,7 @@ def test_an_expert_less_plans_the_count_and_the_reports(tree):
     [
         ("mmimdb.experts.lrtf.options.rank", 3, expert_jobs(["train_expert"], ["lrtf"])),
         ("mmimdb.experts.late_fusion_half.width", 0.4, expert_jobs(["train_expert"], [HALF])),
-        ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS | {"hardened": 1})),  # one has its own
+        ("mmimdb.dynamic.learning_rate", 0.5, both(LAMBDAS)),  # gates have their own
         ("mmimdb.dynamic.cost_convention", "authors", POINTS),
         ("mmimdb.gates.cross_fitted.dynamic.weight_decay", 0.7, both({"cross_fitted": 1})),
         (
