@@ -27,6 +27,9 @@ rule train_segmentation:
     threads: threads_of("train_segmentation")
     resources:
         **resources_of("train_segmentation"),
+        # no params: from 8 to 4 workers nothing is trained again
+        workers=lambda wildcards: segmentation.loading(config, wildcards.run)["workers"],
+        pin_memory=lambda wildcards: segmentation.loading(config, wildcards.run)["pin_memory"],
     params:
         code=code_of("train_segmentation"),
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
@@ -34,6 +37,7 @@ rule train_segmentation:
     shell:
         "python workflow/scripts/train_segmentation.py --name {wildcards.run} --prepared {input.prepared:q}"
         " {params.init:q} --seed {wildcards.seed}"
+        " --workers {resources.workers} --pin-memory {resources.pin_memory}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/{wildcards.run}/seed{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
         " --training {output.training:q} --config {params.config:q} --log {log:q}"

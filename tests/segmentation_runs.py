@@ -31,7 +31,5 @@ CONFIG = {
         "resource_weight": 0.5,
         "precision": "float32",
         "channels_last": False,
-        "workers": 0,
-        "pin_memory": False,
     },
 }

@@ -160,8 +160,9 @@ def test_a_segmentation_network_s_training_goes_on_after_a_kill(tmp_path, worker
     """Killed from outside in the second epoch, while workers load it; started again at once."""
     prepare(write_raw(tmp_path / "raw"), tmp_path / "prepared", CONFIG["prepare"])
     manifest, whole, killed = (tmp_path / n for n in ("prepared/manifest.json", "whole", "killed"))
-    config = {**CONFIG, "training": {**CONFIG["training"], "workers": workers, "epochs": EPOCHS}}
-    arguments = command("train_segmentation", killed, manifest, config)
+    config = {**CONFIG, "training": {**CONFIG["training"], "epochs": EPOCHS}}
+    run_in = (killed, manifest, config, "--workers")
+    arguments = command("train_segmentation", *run_in, workers)
     victim = subprocess.Popen(arguments, env=ENVIRONMENT)
     until = time.monotonic() + 600  # seconds, for a loaded machine
     while not list(killed.glob("resume/*/state.pt")) or (workers and not children_of(victim)):
@@ -170,7 +171,8 @@ def test_a_segmentation_network_s_training_goes_on_after_a_kill(tmp_path, worker
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
     assert 1 <= epochs_done(killed) < EPOCHS and not (killed / "run.json").exists()
-    again = run(arguments)
+    # with another number of workers the run is still the same
+    again = run(command("train_segmentation", *run_in, 2 - workers))
     assert again.returncode == 0, again.stderr
     assert "resuming after epoch" in again.stderr
     uninterrupted = run(command("train_segmentation", whole, manifest, config))

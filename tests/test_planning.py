@@ -184,6 +184,8 @@ def test_a_value_changed_in_the_preset_plans_its_stage_and_what_follows(tree):
         ),
         ("nyuv2.augmentation.hsv", "authors", NETWORKS | REPORTS),
         ("nyuv2.training.learning_rate", 0.0123, NETWORKS | REPORTS),
+        ("nyuv2.training.workers", 4, {}),
+        ("nyuv2.training.pin_memory", True, {}),
         (
             "nyuv2.training.resource_weight",
             0.123,

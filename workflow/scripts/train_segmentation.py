@@ -24,6 +24,8 @@ def main(arguments):
         arguments.seed,
         acquire_device(),
         directory,
+        workers=arguments.workers,
+        pin_memory=bool(arguments.pin_memory),
     )
     publish(run, arguments.weights, arguments.history, arguments.training, record)
 
@@ -32,6 +34,8 @@ def parse(argv=None):
     """The command line."""
     parser = program.training_parser(__doc__)
     parser.add_argument("--init", type=Path, help="weights to start from")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load frames")
+    parser.add_argument("--pin-memory", type=int, choices=(0, 1), default=0, help="for a GPU")
     return parser.parse_args(argv)
 
 

@@ -5,6 +5,7 @@ from dynmm.vocabulary import TEST
 
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
 CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
+LOADING_KEYS = ("workers", "pin_memory")  # how frames are loaded: no result follows from it
 
 
 def training(config, run):
@@ -16,7 +17,7 @@ def training(config, run):
     """
     task = config["nyuv2"]
     own = task["runs"][run]
-    training = {**task["training"], **own.get("training", {}), "model": own["model"]}
+    training = {**_without(_training(config, run), LOADING_KEYS), "model": own["model"]}
     if own["model"] != "dynamic":
         training = _without(training, LEARNED_GATE_KEYS)
     elif own["gate"] == "random":
@@ -37,6 +38,12 @@ def training(config, run):
         "augmentation": {**task["augmentation"], **own.get("augmentation", {})},
         "training": training,
     }
+
+
+def loading(config, run):
+    """How the run `run` loads its frames: number of `workers`, and 0 or 1 for `pin_memory`."""
+    training = _training(config, run)
+    return {key: int(training[key]) for key in LOADING_KEYS}
 
 
 def network(config, run):
@@ -134,6 +141,11 @@ def select_on(task, own):
     if "weights" in own:
         return "released weights"
     return own.get("training", {}).get("select_on", task["training"]["select_on"])
+
+
+def _training(config, run):
+    task = config["nyuv2"]
+    return {**task["training"], **task["runs"][run].get("training", {})}
 
 
 def _without(settings, keys):

@@ -18,7 +18,7 @@ from dynmm.vocabulary import TEST
 GIGA = 1e9
 
 
-def train_run(name, config, manifest_path, init_path, seed, device, directory):
+def train_run(name, config, manifest_path, init_path, seed, device, directory, **loading):
     """Train one network with one seed, or publish it again if it is finished already.
 
     Args:
@@ -29,13 +29,14 @@ def train_run(name, config, manifest_path, init_path, seed, device, directory):
         seed: of initialisation, order, augmentation and random paths.
         device: torch device.
         directory: the `RunDirectory` that holds the state.
+        loading: `workers` and `pin_memory`, as of `training_batches`: no result follows from them.
 
     Returns:
         `TrainedRun`.
     """
     training = config["training"]
     return run_to_end(
-        lambda: _task(name, config, Path(manifest_path), init_path, seed, device),
+        lambda: _task(name, config, Path(manifest_path), init_path, seed, device, loading),
         directory,
         LoopSettings(
             epochs=training["epochs"],
@@ -48,7 +49,7 @@ def train_run(name, config, manifest_path, init_path, seed, device, directory):
     )
 
 
-def _task(name, config, manifest_path, init_path, seed, device):
+def _task(name, config, manifest_path, init_path, seed, device, loading):
     manifest, training = read_json(manifest_path), config["training"]
     torch.manual_seed(seed)
     network = {**config["network"], **({"pretrained": "none"} if init_path else {})}
@@ -58,7 +59,7 @@ def _task(name, config, manifest_path, init_path, seed, device):
         _start_from(model, Path(init_path))
     train, validation = _samples(manifest_path, manifest, training)
     size = (config["network"]["height"], config["network"]["width"])
-    loading = {key: training[key] for key in ("batch_size", "workers", "pin_memory")}
+    loading = {"batch_size": training["batch_size"], **loading}
     statistics = manifest["depth_statistics"][config["prepare"]["depth"]]
     depth = {"depth_mode": config["prepare"]["depth"], **statistics}
     modalities = (kind,) if kind in MODALITIES else MODALITIES
