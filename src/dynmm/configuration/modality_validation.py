@@ -17,7 +17,7 @@ from dynmm.configuration.modality import (
     row_fits,
 )
 from dynmm.errors import InputError
-from dynmm.vocabulary import CROSS_FITTED
+from dynmm.vocabulary import CROSS_FITTED, DYNAMIC
 
 REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
@@ -34,6 +34,8 @@ def check_modality(section, key):
     Raises:
         InputError: names the key's path, what was found and what is allowed.
     """
+    if DYNAMIC in section["experts"]:
+        raise refused(f"{key}.experts.{DYNAMIC}", DYNAMIC, "another name: dynamic models have this")
     for place, expert in enumerate(section["dynamic"]["experts"]):
         if expert not in section["experts"]:
             expected = f"one of {', '.join(section['experts'])}"

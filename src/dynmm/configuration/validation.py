@@ -160,9 +160,15 @@ def _finite_number(_, value):
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _whole_number(_, value):
+    return isinstance(value, int) and not isinstance(value, bool)  # 1.0 would be spelled in paths
+
+
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _finite_number),
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"number": _finite_number, "integer": _whole_number}
+    ),
 )
 
 
@@ -230,6 +236,7 @@ _BOUNDS = {
 
 def _shown(value):
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = text if text.isprintable() else repr(text)  # one line whatever a text holds
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
