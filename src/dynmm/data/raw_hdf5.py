@@ -101,9 +101,15 @@ class RawHdf5:
             ) from error
 
     def _array(self, key):
-        array = self._file.get(key)
-        if not isinstance(array, h5py.Dataset):
+        """An array whose bytes are in this file: HDF5 can name any other file of the machine."""
+        linked = isinstance(self._file.get(key, getlink=True), h5py.ExternalLink)
+        array = None if linked else self._file.get(key)
+        if linked:
+            found = "a link to another file"
+        elif not isinstance(array, h5py.Dataset):
             found = "the key is missing" if array is None else "a group"
+        elif array.external or array.is_virtual:
+            found = "an array whose bytes lie in other files"
         elif not self.layout[key].admits(array):
             found = f"{array.shape} of {array.dtype}"
         else:

@@ -1,0 +1,50 @@
+"""Raw HDF5 files that name other files of the machine."""
+
+import h5py
+import numpy as np
+import pytest
+
+from dynmm.data.nyuv2 import prepare as nyuv2_prepare
+from dynmm.errors import InputError
+from nyu_files import write_raw
+
+FILE = "nyu_depth_v2_labeled.mat"
+
+
+def external(file, key, shape, other):
+    other.write_bytes(bytes(int(np.prod(shape))))
+    file.create_dataset(key, shape, np.uint8, external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(file, key, shape, other):
+    with h5py.File(other, "w") as source:
+        source["x"] = np.zeros(shape, np.uint8)
+    layout = h5py.VirtualLayout(shape, np.uint8)
+    layout[:] = h5py.VirtualSource(str(other), "x", shape)
+    file.create_virtual_dataset(key, layout)
+
+
+def linked(file, key, shape, other):
+    with h5py.File(other, "w") as source:
+        source["x"] = np.zeros(shape, np.uint8)
+    file[key] = h5py.ExternalLink(str(other), "x")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (external, "bytes lie in other files"),
+        (virtual, "bytes lie in other files"),
+        (linked, "a link to another file"),
+    ],
+)
+def test_an_array_of_another_file_is_refused(tmp_path, spoil, found):
+    raw = write_raw(tmp_path / "raw")
+    with h5py.File(raw / FILE, "r+") as file:
+        shape = file["images"].shape
+        del file["images"]
+        spoil(file, "images", shape, tmp_path / "other")
+    with pytest.raises(InputError, match=found) as caught:
+        nyuv2_prepare.prepare(raw, tmp_path / "prepared", {"depth": "refined"})
+    assert caught.value.key == "images" and str(raw / FILE) in str(caught.value)
+    assert not (tmp_path / "prepared" / "manifest.json").exists()
