@@ -1,8 +1,11 @@
 """What every program of the workflow shares: its log, its errors, its exit code."""
 
 import argparse
+import errno
 import json
 import logging
+import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 from dynmm.errors import InputError
 
 TAIL_LINES = 12
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def parser(description):
@@ -50,13 +54,38 @@ def run(main, arguments):
     except KeyboardInterrupt:
         log.error("interrupted")
         sys.exit(130)
-    except Exception as error:
-        lines = traceback.format_exc().rstrip().splitlines()
-        log.debug("\n".join(lines))
-        tail = "\n".join(lines[-TAIL_LINES:])
-        where = f" (whole traceback: {arguments.log})" if arguments.log else ""
-        log.error("error: %s%s\n%s", type(error).__name__, where, tail)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            _unforeseen(log, arguments.log, error)
+        else:
+            log.debug(traceback.format_exc().rstrip())
+            log.error("error: %s", _unwritable(error, arguments))
         sys.exit(1)
+    except Exception as error:
+        _unforeseen(log, arguments.log, error)
+        sys.exit(1)
+
+
+def _unforeseen(log, path, error):
+    """Say the last lines of the traceback; call it while the error is handled."""
+    lines = traceback.format_exc().rstrip().splitlines()
+    log.debug("\n".join(lines))
+    tail = "\n".join(lines[-TAIL_LINES:])
+    where = f" (whole traceback: {path})" if path else ""
+    log.error("error: %s%s\n%s", type(error).__name__, where, tail)
+
+
+def _unwritable(error, arguments):
+    """One message for a full, read-only or forbidden disk."""
+    named = [Path(error.filename)] if error.filename else []
+    named += [path for path in vars(arguments).values() if isinstance(path, Path)]
+    folder = next((p for path in named for p in (path, *path.parents) if p.is_dir()), Path())
+    return InputError(
+        "cannot write",
+        file=error.filename or folder,
+        found=f"{os.strerror(error.errno)}; {shutil.disk_usage(folder).free} bytes free",
+        fix="Mend that and run the same command: what is finished stays.",
+    )
 
 
 def _start_logging(path):
