@@ -12,7 +12,8 @@ import torch
 import toy_training
 from dynmm.device import lease
 from dynmm.errors import InputError
-from dynmm.training.run_directory import RunDirectory
+from dynmm.training.loop import LoopSettings
+from dynmm.training.run_directory import RunDirectory, run_to_end
 
 PROGRAM = Path(toy_training.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -40,6 +41,35 @@ def test_killed_in_the_middle_of_an_epoch_ends_with_the_same_numbers(tmp_path):
     subprocess.run([*command, "0", tmp_path / "result"], env=ENVIRONMENT, check=True)
     resumed = json.loads((tmp_path / "result").read_text())
     assert resumed == whole
+
+
+@pytest.mark.parametrize("name", ["state.pt", "best.safetensors"])
+@pytest.mark.parametrize("spoil", [lambda b: b"", lambda b: b[:99], lambda b: b"x" * len(b)])
+def test_a_damaged_file_is_put_aside_and_the_run_ends_with_the_same_numbers(
+    tmp_path, caplog, name, spoil
+):
+    whole = toy_training.train(tmp_path / "whole", epochs=4)
+    toy_training.train(tmp_path / "run", epochs=2)
+    (path,) = (tmp_path / "run").glob(f"*/{name}")
+    path.write_bytes(spoil(path.read_bytes()))
+    assert toy_training.train(tmp_path / "run", epochs=4) == whole
+    assert f"{path} is damaged" in caplog.text
+    assert path.with_name(f"{name}.damaged").exists()
+
+
+@pytest.mark.parametrize("name", ["finished.json", "best.safetensors"])
+def test_a_finished_run_with_a_damaged_file_is_trained_again(tmp_path, name):
+    def finish():
+        directory = RunDirectory(tmp_path, "a" * 64, {})
+        run = run_to_end(toy_training.ToyTask, directory, LoopSettings(epochs=2, seed=3), "test")
+        directory.close()
+        return {key: tensor.tolist() for key, tensor in run.weights.items()}, run.summary
+
+    first = finish()
+    (path,) = tmp_path.glob(f"*/{name}")
+    path.write_bytes(path.read_bytes()[:20])
+    assert finish() == first
+    assert finish() == first
 
 
 def test_nan_loss_names_epoch_step_and_learning_rate(tmp_path):

@@ -62,19 +62,21 @@ class RunDirectory:
             torch.save(state, temporary)
 
     def load_state(self):
-        """The last stored state, or None for a fresh run."""
-        path = self.path / STATE
-        if not path.exists():
+        """The last stored state; None for a fresh run, and where state or best weights are damaged.
+
+        A damaged file is put aside, and the log says so.
+        """
+        if (self.path / BEST).exists() and self.load_best() is None:
             return None
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return self._whole(STATE, lambda path: torch.load(path, "cpu", weights_only=True))
 
     def save_best(self, tensors):
         """Store the weights of the best epoch so far."""
         save_weights(tensors, self.path / BEST)
 
     def load_best(self):
-        """The weights of the best epoch: name -> tensor."""
-        return load_file(self.path / BEST)
+        """The weights of the best epoch: name -> tensor; None as for `load_state`."""
+        return self._whole(BEST, load_file)
 
     def finish(self, summary):
         """Mark the run as finished and drop what only an unfinished one needs."""
@@ -82,9 +84,28 @@ class RunDirectory:
         (self.path / STATE).unlink(missing_ok=True)
 
     def finished(self):
-        """The summary of a finished run, else None."""
-        path = self.path / FINISHED
-        return read_json(path) if path.exists() else None
+        """The summary of a finished run whose weights are whole, else None."""
+        summary = self._whole(FINISHED, read_json)
+        if summary is None or self.load_best() is None:
+            (self.path / FINISHED).unlink(missing_ok=True)
+            return None
+        return summary
+
+    def _whole(self, name, read):
+        """What `read` makes of a file; None where it is missing, or cannot be read."""
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            return read(path)
+        except Exception as error:  # torch, safetensors and json each have their own
+            path.replace(path.with_name(f"{name}.damaged"))
+            log.warning(
+                "%s is damaged (%s) and was put aside: going on from what is whole",
+                path,
+                " ".join(str(error).split())[:200] or type(error).__name__,
+            )
+            return None
 
 
 @dataclass
