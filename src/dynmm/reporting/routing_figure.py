@@ -25,6 +25,7 @@ from dynmm.reporting.routing import (
 from dynmm.vocabulary import NYUV2
 
 WIDTH, PANEL_HEIGHT, FOOT_HEIGHT = 5.4, 2.5, 0.55  # inches; legends come on top
+TITLE = 0.18  # inches of a panel's title
 POLICIES = {  # policy -> label, and its look: a line without marks
     "random": ("random choice", {"color": "#7F7F7F", "linestyle": "-", "linewidth": 1.0}),
     "oracle": ("oracle", {"color": "#009E73", "linestyle": (0, (1, 1.2))}),
@@ -63,7 +64,7 @@ def routing_figure(study):
         notes += _draw_group(axis, study, group)
         if len(groups) > 1:
             axis.set_title(group["title"], loc="left")
-    style.legend_over(axes[0, 0], *_legend(axes[:, 0]))
+    style.legend_over(axes[0, 0], *_legend(axes[:, 0]), TITLE if len(groups) > 1 else 0.0)
     notes.append(_areas(study))
     _, unit, _ = costs_unit(study)
     axes[-1, 0].set_xlabel(f"MAdds per sample ({unit}), the gate's among them")

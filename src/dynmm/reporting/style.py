@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
+from matplotlib.transforms import ScaledTranslation
 
 from dynmm.files import atomic_path
 
@@ -116,12 +117,28 @@ def legend_above(fig, handles, labels):
     fig.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
-def legend_over(axes, handles, labels):
-    """A legend right above one of several axes; the figure grows by its height."""
-    columns = _legend_columns(axes.figure, labels)
-    axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
-    width, height = axes.figure.get_size_inches()
-    axes.figure.set_size_inches(width, height + LEGEND_LINE * math.ceil(len(labels) / columns))
+def legend_over(axes, handles, labels, lift=0.0):
+    """A legend right above one of several axes; the figure grows by its height.
+
+    Args:
+        axes: matplotlib axes.
+        handles, labels: of the entries.
+        lift: inches between the two, such as those of a title of the axes.
+    """
+    figure = axes.figure
+    columns = _legend_columns(figure, labels)
+    place = axes.transAxes + ScaledTranslation(0, lift, figure.dpi_scale_trans)
+    axes.legend(
+        handles,
+        labels,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        bbox_transform=place,
+        ncols=columns,
+    )
+    width, height = figure.get_size_inches()
+    lines = math.ceil(len(labels) / columns)
+    figure.set_size_inches(width, height + lift + LEGEND_LINE * lines)
 
 
 def footnote(fig, text):
