@@ -61,15 +61,22 @@ def test_an_environment_has_the_pins_of_the_requirements(path):
 
 
 def rules():
-    """(rule file, program, environment) of every rule that runs a program."""
+    """(program, environment) of every rule that runs a program, which its `code` has to hash."""
     found = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for text in re.split(r"^ *rule\b", path.read_text(), flags=re.M)[1:]:
-            program = re.search(r'script="(workflow/scripts/\w+\.py)"', text)
+            program = re.search(r'"python (workflow/scripts/\w+\.py) ', text)
             environment = re.search(r'conda:\s+"\.\./(envs/\w+\.yaml)"', text)
             if program:
+                hashed = re.search(r'code=(?:task_)?code_of\("(\w+)"', text)
+                assert hashed[1] == Path(program[1]).stem, f"{path}: {program[1]}"
                 found.append((program[1], environment[1]))
     return found
+
+
+def test_every_program_has_a_rule():
+    programs = {path.name for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert {Path(program).name for program, _ in rules()} == programs
 
 
 @pytest.mark.parametrize(("program", "environment"), rules())
