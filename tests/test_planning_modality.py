@@ -202,3 +202,9 @@ def test_an_evaluation_reads_how_long_everything_behind_it_was_trained(tree):
     ]
     folds = sum(path.endswith(".npz") for path in inputs)
     assert folds == MOVIES["dynamic"]["folds"] * len(UNDER_GATE)
+
+
+def test_a_comment_plans_nothing(tree):
+    path = tree / "src/dynmm/models/experts/maxout.py"
+    path.write_text(path.read_text() + "\n# a word more\n")
+    assert not planned(tree)
