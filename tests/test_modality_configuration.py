@@ -1,8 +1,10 @@
 """Points of the grid, slices and refusals of the modality level's configuration."""
 
 import copy
+import re
 
 import pytest
+import yaml
 
 from dynmm.configuration import modality
 from dynmm.configuration.grid import (
@@ -18,6 +20,7 @@ from dynmm.configuration.grid import (
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from test_configuration import CONFIG, SCHEMA, changed, refusal
+from workflow_tree import ROOT, configured
 
 POINT = {"lambda": "0.1", "tau": "1", "mode": "straight_through", "freeze": "true"}
 TASKS = ("mmimdb", "mosei")
@@ -275,3 +278,12 @@ def test_a_temperature_that_falls_to_zero_is_refused():
     config = changed(("mosei", "grid", "tau"), ["1..0"])
     with pytest.raises(InputError, match=r"mosei: tau; found: 1\.\.0"):
         validate(config, SCHEMA)
+
+
+def test_the_example_of_the_page_is_the_file():
+    page = (ROOT / "docs" / "routing.md").read_text()
+    name = "config/examples/cross_fitted.yaml"
+    (block,) = re.findall(rf"```yaml\n# {re.escape(name)}[^\n]*\n(.*?)```", page, re.S)
+    example = yaml.safe_load((ROOT / name).read_text())
+    assert yaml.safe_load(block)["mmimdb"] == example["mmimdb"]
+    validate(configured({"preset": "paper"}, example), SCHEMA)
