@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from dynmm.data.ordering import in_order
+from dynmm.inference.timing import wait_for
 from dynmm.models.experts.inputs import rows_for
 
 
@@ -92,16 +93,11 @@ def _run(predict, task, split, settings, device):
     for batch in task.evaluation_batches(split, settings):
         if not parts:
             predict(batch["inputs"])
-        _wait_for(device)
+        wait_for(device)
         started = time.perf_counter()
         parts.append(predict(batch["inputs"]))
-        _wait_for(device)
+        wait_for(device)
         seconds += time.perf_counter() - started
         indices.append(batch["index"].cpu())
     results = [in_order([v.cpu() for v in values], indices) for values in zip(*parts, strict=True)]
     return results, seconds
-
-
-def _wait_for(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

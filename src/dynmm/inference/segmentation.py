@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from dynmm.inference.timing import wait_for
 from dynmm.metrics.segmentation import confusion_matrix
 from dynmm.models.segmentation.dynamic_esanet import PATHS
 
@@ -102,9 +103,3 @@ def at_size(logits, size):
         logits = F.interpolate(logits[None], size=tuple(size), mode="bilinear", align_corners=False)
         logits = logits[0]
     return logits.argmax(0).cpu().numpy()
-
-
-def wait_for(device):
-    """Until a GPU has done what it was given, so that its time can be taken."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from dynmm.inference.budget import calibrate_offset, choose_within
-from dynmm.inference.segmentation import PATHS, run_network, wait_for
+from dynmm.inference.segmentation import PATHS, run_network
+from dynmm.inference.timing import wait_for
 
 DEPTH_SHARE, DEPTH_MADDS, MILLISECONDS = "depth_share", "depth_madds_m", "ms"
 MEGA = 1e6
