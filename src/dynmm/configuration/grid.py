@@ -80,12 +80,6 @@ def fits(point, wanted):
     return all(name in found and _same(found[name], value) for name, value in wanted.items())
 
 
-def budget_name(budget):
-    """A budget in words, such as "share 0.68"."""
-    ((unit, value),) = budget.items()
-    return f"{unit} {spelled(value)}"
-
-
 def temperatures(tau):
     """(first, last) temperature of a spelled tau: "1" or "1..0.001".
 

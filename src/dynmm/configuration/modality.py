@@ -4,7 +4,8 @@ from dynmm.configuration.grid import BUDGET, GATE, fits, inference_mode, tempera
 from dynmm.vocabulary import CROSS_FITTED, VALIDATION
 
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
-ROWS = {"mmimdb": "table1", "mosei": "table2"}  # the block in which a task's table names its rows
+TABLES = {"table1": "mmimdb", "table2": "mosei"}
+ROWS = {task: table for table, task in TABLES.items()}  # the block that names a table's rows
 
 
 def expert_training(config, task, expert):

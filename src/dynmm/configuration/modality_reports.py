@@ -1,6 +1,7 @@
 """Slices of the configuration for Tables 1 and 2, Figures 4 and 5 and the sweep on MOSEI."""
 
-TABLES = {"table1": "mmimdb", "table2": "mosei"}
+from dynmm.configuration.modality import TABLES
+
 TRADEOFFS = {  # figure -> task, whether it has panels of scores, whether it has one of shares
     "figure4a": ("mmimdb", True, False),
     "figure4b": ("mmimdb", False, True),

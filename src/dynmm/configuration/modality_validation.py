@@ -1,9 +1,9 @@
 """What a schema cannot say of the configuration of MM-IMDB and CMU-MOSEI."""
 
+from dynmm.budget_records import budget_name
 from dynmm.configuration.grid import (
     BUDGET,
     all_points,
-    budget_name,
     grid_points,
     inference_mode,
     spelled,
@@ -87,7 +87,7 @@ def _check_budgets(section, key):
         if inference_mode(point) == "soft" and (budgets := budgets_of(section, key, point)):
             raise refused(
                 f"{key}: budget of {words(point)}",
-                budget_name(budgets[0]),
+                budget_name(*next(iter(budgets[0].items()))),
                 "a gate that chooses: soft gates run every expert",
             )
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dynmm.budget_records import budget_name
 from dynmm.configuration.grid import (
     BUDGET,
     GATE,
     KEYS,
-    budget_name,
     fits,
     inference_mode,
     spelled,
@@ -202,7 +202,8 @@ def fitting_points(points, wanted):
     if not {"mode", "inference"} & set(settings):
         settings["inference"] = "hard"
     if BUDGET in settings:
-        settings[BUDGET] = budget_name(settings[BUDGET])
+        ((unit, asked),) = settings[BUDGET].items()
+        settings[BUDGET] = budget_name(unit, asked)
         return [p for p in points if GATE not in p.settings and fits(p.settings, settings)]
     return [point for point in points if point.of_grid and fits(point.settings, settings)]
 
