@@ -57,6 +57,27 @@ def test_a_damaged_file_is_put_aside_and_the_run_ends_with_the_same_numbers(
     assert path.with_name(f"{name}.damaged").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(5, "Input/output error"), MemoryError(), RuntimeError("DefaultCPUAllocator: no")],
+)
+def test_a_file_that_cannot_be_read_now_stays_and_is_gone_on_from_later(
+    tmp_path, monkeypatch, error
+):
+    whole = toy_training.train(tmp_path / "whole", epochs=4)
+    toy_training.train(tmp_path / "run", epochs=2)
+
+    def refuse(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dynmm.training.run_directory.torch.load", refuse)
+        with pytest.raises(type(error)):
+            toy_training.train(tmp_path / "run", epochs=4)
+    assert not list((tmp_path / "run").glob("*/*.damaged"))
+    assert toy_training.train(tmp_path / "run", epochs=4) == whole
+
+
 @pytest.mark.parametrize("name", ["finished.json", "best.safetensors"])
 def test_a_finished_run_with_a_damaged_file_is_trained_again(tmp_path, name):
     def finish():

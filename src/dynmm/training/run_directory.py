@@ -24,6 +24,9 @@ STATE, BEST, FINISHED, LOCK, RECORD = (
 )
 
 
+NO_MEMORY = "DefaultCPUAllocator"  # in torch's RuntimeError
+
+
 class RunDirectory:
     """State of one run, kept under its fingerprint so that nothing stale is ever resumed.
 
@@ -92,13 +95,20 @@ class RunDirectory:
         return summary
 
     def _whole(self, name, read):
-        """What `read` makes of a file; None where it is missing, or cannot be read."""
+        """What `read` makes of a file; None where it is missing, or where its bytes are damaged.
+
+        A disk that fails or memory that runs out says nothing of the file: it stays where it is.
+        """
         path = self.path / name
         if not path.exists():
             return None
         try:
             return read(path)
+        except (OSError, MemoryError):
+            raise
         except Exception as error:  # torch, safetensors and json each have their own
+            if NO_MEMORY in str(error) or isinstance(error.__cause__, OSError):
+                raise
             path.replace(path.with_name(f"{name}.damaged"))
             log.warning(
                 "%s is damaged (%s) and was put aside: going on from what is whole",
