@@ -23,7 +23,7 @@ def test_a_full_disk_is_one_message_with_what_is_free(tmp_path, capsys):
         Path("/dev/full").write_text("x" * 100_000)
 
     said = end(main, capsys, out=tmp_path / "deep" / "out.csv")
-    assert "\n" not in said and said.startswith(f"error: cannot write; file: {tmp_path}")
+    assert "\n" not in said and said.startswith(f"error: the disk refuses a file; file: {tmp_path}")
     assert os.strerror(errno.ENOSPC) in said and "bytes free. Mend that" in said
 
 

@@ -76,12 +76,12 @@ def _unforeseen(log, path, error):
 
 
 def _unwritable(error, arguments):
-    """One message for a full, read-only or forbidden disk."""
+    """One message for a disk that is full, read-only or forbids."""
     named = [Path(error.filename)] if error.filename else []
     named += [path for path in vars(arguments).values() if isinstance(path, Path)]
     folder = next((p for path in named for p in (path, *path.parents) if p.is_dir()), Path())
     return InputError(
-        "cannot write",
+        "the disk refuses a file",
         file=error.filename or folder,
         found=f"{os.strerror(error.errno)}; {shutil.disk_usage(folder).free} bytes free",
         fix="Mend that and run the same command: what is finished stays.",
