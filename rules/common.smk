@@ -16,6 +16,7 @@ import yaml
 SOURCE_ROOT = "src"
 sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
 
+from dynmm import execution
 from dynmm.code_closure import code_closure, code_hash
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
@@ -165,7 +166,7 @@ def paper_label(wildcards):
 
 
 def segmentation_weights(wildcards):
-    """Weights of a run: those trained here, or the released file that config names."""
+    """What stands for a run's weights: training.json beside them, or the released file itself."""
     return weights_of_run(wildcards.run, wildcards.seed)
 
 
@@ -175,18 +176,18 @@ def weights_of_run(run, seed):
     if "weights" in config["nyuv2"]["runs"][run]:
         return _released_weights(run)
     folder = Path("results") / config["preset"] / "nyuv2" / "models" / run / f"seed{seed}"
-    return str(folder / "weights.safetensors")
+    return str(folder / "training.json")
 
 
 def init_weights(wildcards):
-    """Weights that a run starts from: of the same seed, or a released file; nothing for most."""
+    """What stands for the weights that a run starts from, of the same seed; nothing for most."""
     runs = config["nyuv2"]["runs"]
     start = runs[wildcards.run].get("init_from")
     if start is None:
         return []
     if "weights" in runs[start]:
         return _released_weights(start)
-    return f"results/{{preset}}/nyuv2/models/{start}/seed{{seed}}/weights.safetensors"
+    return f"results/{{preset}}/nyuv2/models/{start}/seed{{seed}}/training.json"
 
 
 def _released_weights(run):
@@ -244,3 +245,5 @@ def _hold_folder():
 
 
 complete_config()
+# in the environment and not in params: no result follows from how a job is executed
+os.environ[execution.VARIABLE] = as_json(config["execution"])

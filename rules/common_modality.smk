@@ -135,19 +135,14 @@ def given_routing(wildcards, input):
     return ["--routing", str(input.routing)] if input.routing else []
 
 
-def feature_noise_weights(wildcards):
-    """Weights of the expert, or of the swept point, that the wildcard `model` names."""
+def swept_trainings(wildcards):
+    """training.json of the expert that the wildcard `model` names, or of a point and its experts."""
     folder = f"results/{wildcards.preset}/{wildcards.task}"
     point = robustness.noise_point(config, wildcards.task, wildcards.model)
-    if point is not None:
-        return f"{folder}/dynamic/{point_path(point)}/seed~{wildcards.seed}/weights.safetensors"
-    return f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/weights.safetensors"
-
-
-def feature_noise_experts(wildcards):
-    """Weights of the experts under the gate, for a swept point alone."""
-    point = robustness.noise_point(config, wildcards.task, wildcards.model)
-    return [] if point is None else expert_files("weights.safetensors")(wildcards)
+    if point is None:
+        return [f"{folder}/experts/{wildcards.model}/seed{wildcards.seed}/training.json"]
+    own = f"{folder}/dynamic/{point_path(point)}/seed~{wildcards.seed}/training.json"
+    return [own, *expert_files("training.json")(wildcards)]
 
 
 def feature_sweeps(task):

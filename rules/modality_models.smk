@@ -67,7 +67,7 @@ rule store_expert_outputs:
     """Run a frozen expert once: all grid points train their gates on what it says."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
+        training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
         modules=modules_of,
     output:
         train="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_train.npy",
@@ -88,7 +88,7 @@ rule store_expert_outputs:
         ),
     shell:
         "python workflow/scripts/store_expert_outputs.py --task {wildcards.task} --prepared {input.prepared:q}"
-        " --weights {input.weights:q} --train {output.train:q} --validation {output.validation:q}"
+        " --training {input.training:q} --train {output.train:q} --validation {output.validation:q}"
         " --config {params.config:q} --log {log:q}"
 
 
@@ -127,7 +127,6 @@ rule evaluate_expert:
     """Run one expert over the test split: metrics and predictions."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
         training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
         modules=modules_of,
     output:
@@ -149,7 +148,7 @@ rule evaluate_expert:
         ),
     shell:
         "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name {wildcards.expert}"
-        " --prepared {input.prepared:q} --weights {input.weights:q} --training {input.training:q}"
+        " --prepared {input.prepared:q} --training {input.training:q}"
         " --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
         " --config {params.config:q} --log {log:q}"
@@ -159,7 +158,7 @@ rule train_dynamic:
     """Train one point of the grid with one seed: the gate over frozen experts, or all of them."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        experts=expert_files("weights.safetensors"),
+        experts=expert_files("training.json"),
         stored_train=stored_on_train,
         stored_validation=stored_on_validation,
         modules=dynamic_modules_of,
@@ -195,8 +194,6 @@ rule evaluate_dynamic:
     """Run one point over the test split, each sample on its expert: metrics and predictions."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        weights=f"{POINT_FOLDER}/weights.safetensors",
-        experts=expert_files("weights.safetensors"),
         training=f"{POINT_FOLDER}/training.json",
         expert_training=expert_files("training.json"),
         folds=fold_files,
@@ -220,8 +217,7 @@ rule evaluate_dynamic:
         ),
     shell:
         "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name dynmm"
-        " --prepared {input.prepared:q} --weights {input.weights:q}"
-        " --experts {input.experts:q} --training {input.training:q} {input.expert_training:q}"
+        " --prepared {input.prepared:q} --training {input.training:q} {input.expert_training:q}"
         " --folds {input.folds:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
         " --config {params.config:q} --log {log:q}"

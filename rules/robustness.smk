@@ -136,8 +136,7 @@ rule evaluate_feature_noise:
     # the settings share a job: the start of a program takes longer than such a sweep
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        weights=feature_noise_weights,
-        experts=feature_noise_experts,
+        trainings=swept_trainings,
         modules=dynamic_modules_of,
     output:
         "results/{preset}/{task}/noise/{model}/seed{seed}.csv",
@@ -161,7 +160,7 @@ rule evaluate_feature_noise:
         ),
     shell:
         "python workflow/scripts/evaluate_feature_noise.py --task {wildcards.task} --model {wildcards.model}"
-        " --prepared {input.prepared:q} --weights {input.weights:q} --experts {input.experts:q}"
+        " --prepared {input.prepared:q} --training {input.trainings:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
         "resume/noise/{wildcards.model}/seed{wildcards.seed}"
         " --out {output:q} --config {params.config:q} --log {log:q}"

@@ -78,7 +78,7 @@ def task_of(name):
 
 
 def directory(folder):
-    return RunDirectory(folder, "0" * 64, {})
+    return RunDirectory(folder, "0" * 64, {}, checkpoint_seconds=0)
 
 
 def without_time(history):

@@ -16,7 +16,8 @@ NAN = None
 def run(folder, scores, higher=True, **settings):
     directory = RunDirectory(folder, "0" * 64, {})
     task = Scores(scores, higher)
-    progress = fit(task, directory, LoopSettings(epochs=len(scores), seed=0, **settings))
+    limits = LoopSettings(epochs=len(scores), seed=0, **settings)
+    progress, _ = fit(task, directory.checkpoints, limits)
     return task, progress
 
 
@@ -73,5 +74,6 @@ def test_validation_in_training_mode_is_what_the_task_asks_for(tmp_path):
         task.validates_in_training_mode = mode
         seen = []
         task.score = lambda epoch, task=task, seen=seen: seen.append(task.model.training) or 0.5
-        fit(task, RunDirectory(tmp_path / str(mode), "0" * 64, {}), LoopSettings(epochs=2, seed=0))
+        directory = RunDirectory(tmp_path / str(mode), "0" * 64, {})
+        fit(task, directory.checkpoints, LoopSettings(epochs=2, seed=0))
         assert seen == [mode, mode]

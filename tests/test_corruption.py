@@ -207,7 +207,8 @@ def test_a_killed_training_on_corrupted_samples_goes_on_with_the_same_numbers(ca
         directory = runs.directory(tmp_path / str(len(epochs)))
         for until in epochs:
             task = case.training(case.splits, augmentation=BOTH)
-            progress = fit(task, directory, LoopSettings(epochs=until, seed=SEED))
+            settings = LoopSettings(epochs=until, seed=SEED)
+            progress, _ = fit(task, directory.checkpoints, settings)
         found.append(runs.without_time(progress.history))
     assert found[0] == found[1]
 
@@ -228,7 +229,8 @@ def test_a_gate_over_frozen_experts_runs_them_on_the_corrupted_samples(case, tmp
     assert all(name.startswith("gate.") for name in run.weights)
     validation = with_stored(case.splits[1], stored, 2)
     task = case.training([case.splits[0], validation], augmentation=BOTH)
-    progress = fit(task, runs.directory(tmp_path / "by hand"), LoopSettings(epochs=3, seed=SEED))
+    by_hand = runs.directory(tmp_path / "by hand").checkpoints
+    progress, _ = fit(task, by_hand, LoopSettings(epochs=3, seed=SEED))
     assert not any(expert.training for expert in task.dynamic.experts.values())
     assert len(progress.history) == len(run.history)
     # stored outputs of zeros: every epoch has their score

@@ -7,7 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "dynmm"
-GROUND = {"errors", "files", "vocabulary", "budget_records"}
+GROUND = {
+    "errors",
+    "files",
+    "vocabulary",
+    "budget_records",
+    "execution",
+    "published_weights",
+    "stop_signals",
+}
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "code_closure": set(),
     "gpu_presence": set(),
@@ -20,7 +28,7 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "models": set(),
     "tasks": {"data", "metrics", "models"},
     "inference": {"data", "metrics", "models"},
-    "training": {"data", "inference", "metrics", "models"},
+    "training": {"data", "device", "inference", "metrics", "models", "provenance"},
     "evaluation": {"data", "inference", "metrics", "models"},
     "reporting": {"configuration"},
 }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import modality_runs as runs
 from dynmm.errors import InputError
@@ -119,8 +120,10 @@ def test_a_gate_on_stored_outputs_equals_one_with_experts_run_in_every_step(
     for place, splits in enumerate((stored, trained.splits)):
         task = trained.training(trained.model(), splits, mode=mode, gumbel=gumbel)
         directory = runs.directory(tmp_path / str(place))
-        progress = fit(task, directory, LoopSettings(epochs=3, seed=SEED, clip_norm=8.0))
-        found.append((runs.without_time(progress.history), directory.load_best()))
+        limits = LoopSettings(epochs=3, seed=SEED, clip_norm=8.0)
+        progress, best = fit(task, directory.checkpoints, limits)
+        kept = load_file(directory.path / best["best"])
+        found.append((runs.without_time(progress.history), kept))
     (history, weights), (other_history, other_weights) = found
     for row, other in zip(history, other_history, strict=True):
         assert row.keys() == other.keys()

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
 
-from dynmm.files import read_json
+from dynmm.files import read_json, sha256
 from dynmm.training.loop import LoopSettings, epoch_seed, fit
 from dynmm.training.run_directory import RunDirectory, publish, run_to_end
 
@@ -39,9 +40,9 @@ class Regression:
         )
         self.factor = factor
 
-    def train_batches(self, epoch):
+    def train_batches(self, epoch, start=0):
         generator = torch.Generator().manual_seed(epoch)
-        return torch.randperm(SAMPLES, generator=generator).split(4)
+        return torch.randperm(SAMPLES, generator=generator).split(4)[start:]
 
     def losses(self, batch, epoch):
         loss = self.factor * F.mse_loss(self.model(X[batch]), Y[batch])
@@ -60,7 +61,7 @@ def settings(epochs=EPOCHS, **more):
 
 
 def directory(folder):
-    return RunDirectory(folder, "0" * 64, {})
+    return RunDirectory(folder, "0" * 64, {}, checkpoint_seconds=0)
 
 
 def plain(epochs=EPOCHS, clip=None):
@@ -112,7 +113,7 @@ def assert_same(progress, weights, expected):
 @pytest.mark.parametrize("clip", [None, CLIP])
 def test_a_run_is_that_of_plain_torch(tmp_path, clip):
     task = Regression()
-    progress = fit(task, directory(tmp_path), settings(clip_norm=clip))
+    progress = fit(task, directory(tmp_path).checkpoints, settings(clip_norm=clip))[0]
     assert_same(progress, task.model.state_dict(), plain(clip=clip))
 
 
@@ -126,7 +127,8 @@ def scaling(monkeypatch):
 @pytest.mark.parametrize("clip", [None, CLIP])
 def test_a_scaled_loss_changes_nothing_but_the_range_of_the_gradient(tmp_path, scaling, clip):
     task = Regression()
-    progress = fit(task, directory(tmp_path), settings(clip_norm=clip, loss_scaling=True))
+    scaled = settings(clip_norm=clip, loss_scaling=True)
+    progress, _ = fit(task, directory(tmp_path).checkpoints, scaled)
     assert_same(progress, task.model.state_dict(), plain(clip=clip))
 
 
@@ -136,8 +138,8 @@ def test_the_scale_falls_after_an_overflow_and_goes_on_from_there_after_a_kill(t
     scales = []
     for epochs, folder in ((1, parts), (2, parts), (2, tmp_path / "whole")):
         run = whole if folder == tmp_path / "whole" else directory(folder)
-        fit(Regression(factor=1e36), run, settings(epochs, loss_scaling=True))
-        scales.append(run.load_state()["scaler"]["scale"])
+        fit(Regression(factor=1e36), run.checkpoints, settings(epochs, loss_scaling=True))
+        scales.append(run.checkpoints.load()["scaler"]["scale"])
         run.close()
     # every step of an epoch's three overflows, and each halves the scale
     assert scales == [2**16 / 2**3, 2**16 / 2**6, 2**16 / 2**6]
@@ -177,7 +179,7 @@ NAN = math.nan
 )
 def test_patience_and_the_best_epoch(tmp_path, higher, scores, patience, epochs, best):
     limits = settings(len(scores), patience=patience)
-    progress = fit(Scripted(scores, higher), directory(tmp_path), limits)
+    progress, _ = fit(Scripted(scores, higher), directory(tmp_path).checkpoints, limits)
     assert (progress.epoch, progress.best_epoch) == (epochs, best)
     assert progress.best_score == scores[best - 1]
 
@@ -185,9 +187,9 @@ def test_patience_and_the_best_epoch(tmp_path, higher, scores, patience, epochs,
 @pytest.mark.parametrize(("higher", "best"), [(False, 2), (True, 3)])
 def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, higher, best):
     run = directory(tmp_path)
-    fit(Scripted([2.0, 1.0, 3.0, 2.0], higher), run, settings())
+    _, best = fit(Scripted([2.0, 1.0, 3.0, 2.0], higher), run.checkpoints, settings())
     _, weights = plain()
-    kept = run.load_best()
+    kept = load_file(run.path / best["best"])
     for name, value in weights[best - 1].items():
         torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(weights[-1]["0.weight"], kept["0.weight"], rtol=1e-3)
@@ -197,7 +199,7 @@ def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, higher, best):
 def test_a_run_that_goes_on_after_any_epoch_is_that_of_plain_torch(tmp_path, done):
     for epochs in (done, EPOCHS):
         task, run = Regression(), directory(tmp_path)
-        progress = fit(task, run, settings(epochs))
+        progress, _ = fit(task, run.checkpoints, settings(epochs))
         run.close()
     assert_same(progress, task.model.state_dict(), plain())
 
@@ -206,16 +208,19 @@ def test_the_best_epoch_so_far_is_remembered(tmp_path):
     scores = [1.0, 2.0, 3.0, 4.0]
     for epochs in (2, EPOCHS):
         run = directory(tmp_path)
-        progress = fit(Scripted(scores), run, settings(epochs))
+        progress, best = fit(Scripted(scores), run.checkpoints, settings(epochs))
         run.close()
     assert (progress.best_epoch, progress.best_score) == (1, 1.0)
     _, weights = plain(1)
-    torch.testing.assert_close(run.load_best()["0.weight"], weights[0]["0.weight"])
+    torch.testing.assert_close(
+        load_file(run.path / best["best"])["0.weight"], weights[0]["0.weight"]
+    )
 
 
 def test_another_fingerprint_starts_anew(tmp_path):
-    fit(Regression(), directory(tmp_path), settings(2))
-    other = fit(Regression(), RunDirectory(tmp_path, "1" * 64, {}), settings(1))
+    fit(Regression(), directory(tmp_path).checkpoints, settings(2))
+    renamed = RunDirectory(tmp_path, "1" * 64, {}).checkpoints
+    other, _ = fit(Regression(), renamed, settings(1))
     assert [row["epoch"] for row in other.history] == [1]
 
 
@@ -227,7 +232,7 @@ def test_a_run_ends_once_and_is_recalled_from_then_on(tmp_path):
         return built[-1]
 
     first = run_to_end(build, run, settings(), "test")
-    assert not (run.path / "state.pt").exists()
+    assert not list(run.path.glob("state-*"))
     again = run_to_end(build, run, settings(), "test")
     assert len(built) == 1
     assert again.history == first.history and again.summary == first.summary
@@ -238,6 +243,7 @@ def test_a_run_ends_once_and_is_recalled_from_then_on(tmp_path):
         torch.testing.assert_close(found.weights["0.weight"], weights[1]["0.weight"])
     files = [tmp_path / name for name in ("weights.safetensors", "history.csv", "training.json")]
     publish(first, *files, {"why": "test"})
-    assert read_json(files[2]) == {**first.summary, "provenance": {"why": "test"}}
+    digest = {"weights_sha256": sha256(files[0])}
+    assert read_json(files[2]) == {**first.summary, **digest, "provenance": {"why": "test"}}
     header, *rows = files[1].read_text().splitlines()
     assert header.startswith("epoch,learning_rate,temperature") and len(rows) == 4

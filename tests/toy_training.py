@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
+from dynmm.stop_signals import Stopped, listen
 from dynmm.training.loop import LoopSettings, fit
 from dynmm.training.run_directory import RunDirectory
 
@@ -26,9 +28,11 @@ class ToyTask:
         self.y = self.x.sum(1, keepdim=True)
         self.pause, self.poison = pause, poison
 
-    def train_batches(self, epoch):
-        for rows in torch.randperm(32).split(8):
-            time.sleep(self.pause)
+    def train_batches(self, epoch, start=0):
+        for rows in torch.randperm(32).split(8)[start:]:
+            if self.pause:
+                print("a step", flush=True)
+                time.sleep(self.pause)
             yield rows
 
     def losses(self, batch, epoch):
@@ -45,18 +49,29 @@ class ToyTask:
         return {}
 
 
-def train(root, epochs, pause=0.0, fingerprint="0" * 64, **options):
-    directory = RunDirectory(root, fingerprint, {"test": True})
+def train(root, epochs, pause=0.0, fingerprint="0" * 64, checkpoint_seconds=0, **options):
+    directory = RunDirectory(root, fingerprint, {"test": True}, checkpoint_seconds)
     try:
         task = ToyTask(pause, **options)
-        progress = fit(task, directory, LoopSettings(epochs=epochs, seed=3))
+        progress, best = fit(task, directory.checkpoints, LoopSettings(epochs=epochs, seed=3))
         history = [{k: v for k, v in row.items() if k != "seconds"} for row in progress.history]
-        best = {name: tensor.tolist() for name, tensor in directory.load_best().items()}
+        tensors = load_file(directory.path / best["best"])
+        best = {name: tensor.tolist() for name, tensor in tensors.items()}
         return {"history": history, "best": best, "best_epoch": progress.best_epoch}
     finally:
         directory.close()
 
 
+def main():
+    """ROOT EPOCHS PAUSE CHECKPOINT_SECONDS OUT: train, and leave the result as JSON."""
+    listen()
+    root, epochs, pause, seconds, out = sys.argv[1:]
+    try:
+        result = train(Path(root), int(epochs), float(pause), checkpoint_seconds=float(seconds))
+    except Stopped as error:
+        sys.exit(128 + error.number)
+    Path(out).write_text(json.dumps(result))
+
+
 if __name__ == "__main__":
-    result = train(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
-    Path(sys.argv[4]).write_text(json.dumps(result))
+    main()

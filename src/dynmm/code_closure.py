@@ -6,11 +6,21 @@ Only the standard library is used here: the Snakefile calls this at every start.
 import ast
 import functools
 import hashlib
+import sys
 from pathlib import Path
 
 PACKAGE = "dynmm"
-# which device computes, how a program starts and speaks: no result follows from it
-UNSEEN = ("device.py", "gpu_presence.py", "program.py", "errors.py")
+# which device computes, how a program starts, speaks and is stopped: no result follows from it
+UNSEEN = (
+    "device.py",
+    "gpu_presence.py",
+    "program.py",
+    "errors.py",
+    "execution.py",
+    "stop_signals.py",
+    "progress.py",
+    "checkpoints.py",
+)
 
 
 def code_closure(program, source_root):
@@ -31,6 +41,20 @@ def code_closure(program, source_root):
                 found.add(module)
                 waiting.append(module)
     return [Path(program), *sorted(found - {Path(program)})]
+
+
+def imported_libraries(paths):
+    """Names of the modules from outside the package and the standard library that files import."""
+    names = {name.split(".")[0] for path in map(Path, paths) for name in _outside(path)}
+    return names - {PACKAGE, *sys.stdlib_module_names}
+
+
+def _outside(path):
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
 
 
 def code_hash(paths):

@@ -2,9 +2,11 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import weakref
 from pathlib import Path
@@ -32,6 +34,20 @@ def atomic_path(path):
         _sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(source, path):
+    """Make `path` a second name of the file `source`, or a copy where that cannot be; atomically.
+
+    Two names of one file take its space once. A file system or a border between two may not allow
+    them.
+    """
+    with atomic_path(path) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
 
 
 def write_text(path, text):
@@ -88,13 +104,16 @@ def _close_inherited_locks():
 os.register_at_fork(after_in_child=_close_inherited_locks)
 
 
-def sha256(path, block=1 << 20):
-    """Hex digest of the file's bytes, read in blocks."""
-    digest = hashlib.sha256()
+def sha256(path):
+    """Hex digest of the file's bytes; a file that is as it was is read once by a process."""
+    found = Path(path).stat()
+    return _digest(str(path), found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.cache
+def _digest(path, *_):
     with open(path, "rb") as file:
-        while chunk := file.read(block):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask():

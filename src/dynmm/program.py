@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from dynmm.errors import InputError
+from dynmm.stop_signals import Stopped, listen
 
 TAIL_LINES = 12
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -42,15 +43,21 @@ def training_parser(description):
 def run(main, arguments):
     """Call `main(arguments)` with logging set up; exit 1 with one message if it fails.
 
-    The log file gets everything. The terminal gets the messages of level INFO and, when the
-    program fails, the message of an InputError or the last lines of another error's traceback.
+    SIGTERM and SIGUSR1 end the program with 128 and the signal's number; a training leaves a
+    checkpoint first. The log file gets everything. The terminal gets the messages of level INFO
+    and, when the program fails, the message of an InputError or the last lines of another error's
+    traceback.
     """
     log = _start_logging(arguments.log)
+    listen()
     try:
         main(arguments)
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)
+    except Stopped as error:
+        log.error("%s: what is done is stored, and the same command goes on there", error)
+        sys.exit(128 + error.number)
     except KeyboardInterrupt:
         log.error("interrupted")
         sys.exit(130)

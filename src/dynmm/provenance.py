@@ -1,4 +1,4 @@
-"""Where a result comes from: configuration, code, data, versions and seed."""
+"""Where a result comes from: configuration, code, data, seed, versions of what the code uses."""
 
 import hashlib
 import json
@@ -7,10 +7,14 @@ from importlib import metadata
 from pathlib import Path
 
 import dynmm
-from dynmm.code_closure import code_closure, code_hash
+from dynmm.code_closure import code_closure, code_hash, imported_libraries
 from dynmm.files import sha256
 
-LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python-headless", "h5py", "scikit-learn")
+# of a library by the name that it is imported by, where that is another
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+# no number follows from them: progress bars, the form of a file
+UNCOUNTED = ("tqdm", "pandas", "safetensors")
+WRITTEN_BY = "written_by"
 
 
 def provenance(program, config, inputs, seed=None, modules=()):
@@ -33,19 +37,25 @@ def provenance(program, config, inputs, seed=None, modules=()):
         "code_sha256": code_hash(code),
         "inputs_sha256": {name: sha256(path) for name, path in sorted(inputs.items())},
         "seed": seed,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(imported_libraries(code))},
+        WRITTEN_BY: f"dynmm {dynmm.__version__}",
     }
 
 
 def fingerprint(record):
-    """Hex digest of a provenance record: equal only for runs that must give equal results."""
-    text = json.dumps(record, sort_keys=True)
+    """Hex digest of a provenance record: equal only for runs that must give equal results.
+
+    The version of this package is no part of it: the hash of the code says more.
+    """
+    text = json.dumps({k: v for k, v in record.items() if k != WRITTEN_BY}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _versions():
-    found = {"dynmm": dynmm.__version__}
-    for name in LIBRARIES:
+def _versions(libraries):
+    """Versions of what the code imports; what it does itself is in the hash of the code."""
+    found = {}
+    for library in sorted(libraries - set(UNCOUNTED)):
+        name = DISTRIBUTIONS.get(library, library)
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -113,7 +113,7 @@ def _task(record, case, model):
         settings,
         class_weights=torch.tensor(record["class_weights"], dtype=torch.float32),
         path_madds=record["depth_enc_flop_G"],
-        train_batches=lambda epoch: [_batch(record["batches"][epoch])],
+        train_batches=lambda epoch, start=0: [_batch(record["batches"][epoch])],
         validation_batches=None,
         validation_labels=None,
         device=CPU,

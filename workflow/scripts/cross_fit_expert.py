@@ -9,10 +9,11 @@ from pathlib import Path
 from dynmm import program
 from dynmm.data.ordering import fold
 from dynmm.device import acquire_device
+from dynmm.execution import execution
 from dynmm.files import read_json
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
-from dynmm.provenance import fingerprint, provenance
+from dynmm.provenance import provenance
 from dynmm.tasks import load_task, source_files
 from dynmm.training.modality.experts import train_expert
 from dynmm.training.modality.stored_outputs import save_fold
@@ -22,7 +23,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 
 def main(arguments):
     """Train, or go on where a kill left off, then run the expert over the samples held out."""
-    config, task, device = arguments.config, load_task(arguments.task), acquire_device()
+    config, task = arguments.config, load_task(arguments.task)
     manifest = read_json(arguments.prepared)
     split = task.open(arguments.prepared.parent, task.splits[0])
     kept, held_out = fold(len(split), config["folds"], arguments.fold, arguments.seed)
@@ -33,7 +34,10 @@ def main(arguments):
         arguments.seed,
         modules=source_files(task, [config["expert"]]),
     )
-    directory = RunDirectory(arguments.resume_dir, fingerprint(record), record)
+    directory = RunDirectory.of(arguments.resume_dir, record)
+    if directory.kept(arguments.out):
+        return
+    device = acquire_device(execution().deterministic)
     run = train_expert(
         f"{arguments.name} fold {arguments.fold}",
         task,
@@ -52,6 +56,7 @@ def main(arguments):
         expert.to(device).eval(), task, split.part(held_out), config["evaluation"], device
     ).outputs
     save_fold(outputs, held_out, len(split), run.summary["epochs"], arguments.out)
+    directory.keep(arguments.out)
 
 
 def parse(argv=None):

@@ -15,8 +15,10 @@ from dynmm.evaluation.modality.noise import (
 )
 from dynmm.evaluation.noise_sweep import sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
+from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json
 from dynmm.provenance import fingerprint, provenance
+from dynmm.published_weights import published_weights
 from dynmm.tasks import load_evaluation, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -25,12 +27,13 @@ SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed al
 
 def main(arguments):
     """Compute what the resume directory lacks, then publish all settings, levels and runs."""
-    config, device = arguments.config, acquire_device()
+    config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
     manifest, noise = read_json(arguments.prepared), config["noise"]
     split = task.open(arguments.prepared.parent, task.splits[2])
+    weights, *expert_weights = [published_weights(path) for path in arguments.training]
     samples = NoisyFeatures(
-        lambda: load_model(task, config, manifest, arguments.weights, arguments.experts).to(device),
+        lambda: load_model(task, config, manifest, weights, expert_weights).to(device),
         predict_expert
         if EXPERT in config
         else dynamic_predictor(config["inference"], config["temperature"]),
@@ -46,7 +49,7 @@ def main(arguments):
             results, lambda outputs: evaluation.scores(outputs, split.targets, manifest), experts
         )
 
-    record = _record(arguments, config, task, evaluation)
+    record = _record(arguments, [weights, *expert_weights], task, evaluation)
     directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
     units, rows = samples.units(noise["per"]), []
     for setting in noise["settings"]:
@@ -69,10 +72,11 @@ def main(arguments):
         pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
 
 
-def _record(arguments, config, task, evaluation):
+def _record(arguments, weights, task, evaluation):
+    config = arguments.config
     kept = {key: value for key, value in config["noise"].items() if key not in SWEPT}
-    inputs = {"manifest": arguments.prepared, "weights": arguments.weights}
-    inputs |= {f"expert{place}": path for place, path in enumerate(arguments.experts)}
+    inputs = {"manifest": arguments.prepared, "weights": weights[0]}
+    inputs |= {f"expert{place}": path for place, path in enumerate(weights[1:])}
     return provenance(
         __file__,
         {**config, "noise": kept},
@@ -88,9 +92,12 @@ def parse(argv=None):
     parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--model", required=True, help="its name in the file")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
-    parser.add_argument("--weights", type=Path, required=True, help="of the model")
     parser.add_argument(
-        "--experts", type=Path, nargs="*", default=[], help="weights of a dynamic model's experts"
+        "--training",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="training.json beside the weights, then those of a gate's experts, in order",
     )
     parser.add_argument("--seed", type=int, required=True, help="of the training")
     parser.add_argument("--resume-dir", type=Path, required=True, help="keeps finished levels")

@@ -25,21 +25,24 @@ from dynmm.evaluation.modality.results import (
     measured_on,
     save_predictions,
 )
+from dynmm.execution import execution
 from dynmm.files import read_json, write_json
 from dynmm.inference.modality import run_dynamic, run_expert
 from dynmm.provenance import provenance
+from dynmm.published_weights import published_weights
 from dynmm.tasks import load_evaluation, load_task, modality_letters, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
     """Run the test split once and write what was seen."""
-    config, device = arguments.config, acquire_device()
+    config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
     manifest = read_json(arguments.prepared)
     folder, settings = arguments.prepared.parent, config["evaluation"]
     split = task.open(folder, task.splits[2])
-    model = load_model(task, config, manifest, arguments.weights, arguments.experts).to(device)
+    weights = [published_weights(path) for path in arguments.training]
+    model = load_model(task, config, manifest, weights[0], weights[1:]).to(device)
     networks = networks_of(model, config)
     madds = [task.count_madds(network, manifest["input_sizes"]) for network in networks]
     sample_madds = [
@@ -98,16 +101,16 @@ def main(arguments):
             **own,
             "epochs": epochs_behind(arguments.training, arguments.folds),
             "measured_on": measured_on(device, settings),
-            "provenance": _provenance(arguments, config, task, evaluation),
+            "provenance": _provenance(arguments, weights, task, evaluation),
         },
     )
 
 
-def _provenance(arguments, config, task, evaluation):
+def _provenance(arguments, weights, task, evaluation):
+    config = arguments.config
     settings = network_settings(config)
-    inputs = {"manifest": arguments.prepared, "weights": arguments.weights}
-    names = [entry["name"] for entry in config.get("experts", [])]
-    inputs |= dict(zip(names, arguments.experts, strict=True))
+    names = ["weights", *(entry["name"] for entry in config.get("experts", []))]
+    inputs = {"manifest": arguments.prepared, **dict(zip(names, weights, strict=True))}
     modules = [*source_files(task, settings), evaluation.__file__]
     return provenance(__file__, config, inputs, arguments.seed, modules=modules)
 
@@ -117,12 +120,12 @@ if __name__ == "__main__":
     parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument("--name", required=True, help="of the expert in the config, or dynmm")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
-    parser.add_argument("--weights", type=Path, required=True, help="of the model")
     parser.add_argument(
-        "--experts", type=Path, nargs="*", default=[], help="weights of a gate's experts, in order"
-    )
-    parser.add_argument(
-        "--training", type=Path, nargs="+", required=True, help="training.json, then its experts'"
+        "--training",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="training.json beside the weights, then those of a gate's experts, in order",
     )
     parser.add_argument(
         "--folds", type=Path, nargs="*", default=[], help="what cross-fitted experts left"

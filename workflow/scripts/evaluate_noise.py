@@ -15,9 +15,11 @@ from dynmm.evaluation.segmentation.noise import (
     noise_scores,
 )
 from dynmm.evaluation.sweep_directory import SweepDirectory
+from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
+from dynmm.published_weights import published_weights
 
 KNOWN = SETTINGS | EVERY_SAMPLE
 SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
@@ -25,16 +27,16 @@ SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed al
 
 def main(arguments):
     """Compute what the resume directory lacks, then publish all settings, levels and runs."""
-    config = arguments.config
+    config, weights = arguments.config, published_weights(arguments.weights)
     noise, kind = config["noise"], config["model"]
     kept = {key: value for key, value in noise.items() if key not in SWEPT}
-    inputs = {name: getattr(arguments, name) for name in ("prepared", "weights", "madds")}
+    inputs = {"prepared": arguments.prepared, "weights": weights, "madds": arguments.madds}
     record = provenance(__file__, {**config, "noise": kept}, inputs, arguments.seed)
-    manifest, device = read_json(arguments.prepared), acquire_device()
+    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
     mode = config["prepare"]["depth"]
     frames = NoisyFrames(
         lambda: load_segmentation(
-            kind, config["network"], len(manifest["class_names"]), arguments.weights, device
+            kind, config["network"], len(manifest["class_names"]), weights, device
         ),
         kind,
         arguments.prepared.parent,
@@ -70,7 +72,7 @@ def parse(argv=None):
     parser.add_argument("--run", required=True, help="name of the model in the config")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument(
-        "--weights", type=Path, required=True, help=".safetensors, or released .pth"
+        "--weights", type=Path, required=True, help="training.json beside them, or released .pth"
     )
     parser.add_argument("--madds", type=Path, required=True, help="counts of this kind of network")
     parser.add_argument("--seed", type=int, required=True, help="of the training")

@@ -8,21 +8,23 @@ from dynmm import program
 from dynmm.device import acquire_device
 from dynmm.evaluation.segmentation.forced_paths import run_forced_paths
 from dynmm.evaluation.sweep_directory import SweepDirectory
+from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
+from dynmm.published_weights import published_weights
 
 
 def main(arguments):
     """Compute what the resume directory lacks, then publish all frames."""
-    config = arguments.config
-    inputs = {name: getattr(arguments, name) for name in ("prepared", "weights")}
+    config, weights = arguments.config, published_weights(arguments.weights)
+    inputs = {"prepared": arguments.prepared, "weights": weights}
     record = provenance(__file__, config, inputs, arguments.seed)
-    manifest, device = read_json(arguments.prepared), acquire_device()
+    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
     network, mode = config["network"], config["prepare"]["depth"]
     found = run_forced_paths(
         lambda: load_segmentation(
-            "dynamic", network, len(manifest["class_names"]), arguments.weights, device
+            "dynamic", network, len(manifest["class_names"]), weights, device
         ),
         arguments.prepared.parent,
         (network["height"], network["width"]),
@@ -41,7 +43,7 @@ def parse(argv=None):
     parser.add_argument("--run", required=True, help="name of the run in the config")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument(
-        "--weights", type=Path, required=True, help=".safetensors, or released .pth"
+        "--weights", type=Path, required=True, help="training.json beside them, or released .pth"
     )
     parser.add_argument("--seed", type=int, required=True, help="of the training")
     parser.add_argument("--resume-dir", type=Path, required=True, help="keeps finished batches")

@@ -11,21 +11,24 @@ from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
 from dynmm.device import acquire_device
 from dynmm.evaluation.segmentation.budget import set_budget
 from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
+from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json, write_json
 from dynmm.inference.segmentation import run_split
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights
 from dynmm.provenance import provenance
+from dynmm.published_weights import published_weights
 
 
 def main(arguments):
     """Run the test split once and write what was seen."""
     config, run = arguments.config, arguments.config["run"]
-    manifest, device = read_json(arguments.prepared), acquire_device()
+    weights = published_weights(arguments.weights)
+    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
     network = {**config["network"], "pretrained": "none"}
     model = build_segmentation(run["model"], network, len(manifest["class_names"]))
-    released = arguments.weights.suffix == ".pth"
-    (load_released if released else load_weights)(model, arguments.weights)
+    released = weights.suffix == ".pth"
+    (load_released if released else load_weights)(model, weights)
     model = model.to(device).eval()
     frames = SegmentationFrames(arguments.prepared.parent, "test")
     depth = config["prepare"]["depth"]
@@ -104,7 +107,7 @@ def parse(argv=None):
     parser.add_argument("--run", required=True, help="name of the run in the config")
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
     parser.add_argument(
-        "--weights", type=Path, required=True, help=".safetensors, or released .pth"
+        "--weights", type=Path, required=True, help="training.json beside them, or released .pth"
     )
     parser.add_argument("--madds", type=Path, required=True, help="counts of this kind of network")
     parser.add_argument("--seed", type=int, required=True)

@@ -8,17 +8,19 @@ from dynmm import program
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.device import acquire_device
 from dynmm.evaluation.segmentation.frames import FramePredictions, most_different, positions_of
+from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
+from dynmm.published_weights import published_weights
 
 
 def main(arguments):
     """Predict the frames that config lists, or find those on which the networks differ most."""
-    config, device = arguments.config, acquire_device()
+    config, device = arguments.config, acquire_device(execution().deterministic)
     manifest = read_json(arguments.prepared)
     frames = SegmentationFrames(arguments.prepared.parent, "test")
     kinds = [config["models"][name] for name in ("static", "dynamic")]
-    weights = [arguments.static, arguments.dynamic]
+    weights = [published_weights(path) for path in (arguments.static, arguments.dynamic)]
     mode, networks = config["prepare"]["depth"], config["networks"]
     predictions = FramePredictions(
         [
@@ -52,8 +54,10 @@ def parse(argv=None):
     """The command line."""
     parser = program.parser(__doc__)
     parser.add_argument("--prepared", type=Path, required=True, help="manifest.json")
-    parser.add_argument("--static", type=Path, required=True, help="weights of the static network")
-    parser.add_argument("--dynamic", type=Path, required=True, help="weights of the dynamic one")
+    parser.add_argument(
+        "--static", type=Path, required=True, help="training.json of the static network"
+    )
+    parser.add_argument("--dynamic", type=Path, required=True, help="that of the dynamic one")
     parser.add_argument("--out", type=Path, required=True, help="output, .npz")
     return parser.parse_args(argv)
 

@@ -7,11 +7,11 @@ those of the gate alone.
 from pathlib import Path
 
 from dynmm import program
-from dynmm.device import acquire_device
-from dynmm.provenance import fingerprint, provenance
+from dynmm.provenance import provenance
+from dynmm.published_weights import published_weights
 from dynmm.tasks import load_task, source_files
 from dynmm.training.modality.dynamic import train_dynamic
-from dynmm.training.run_directory import RunDirectory, publish
+from dynmm.training.run_directory import RunDirectory, device_for, publish
 from dynmm.vocabulary import MODALITY_TASKS
 
 
@@ -20,23 +20,25 @@ def main(arguments):
     config, task = arguments.config, load_task(arguments.task)
     names = [expert["name"] for expert in config["experts"]]
     inputs = {"manifest": arguments.prepared}
-    inputs |= dict(zip(names, arguments.experts, strict=True))
+    experts = [published_weights(path) for path in arguments.experts]
+    inputs |= dict(zip(names, experts, strict=True))
     stored = {"train": arguments.stored_train, "validation": arguments.stored_validation}
     for part, paths in stored.items():
         inputs |= {f"{name} on {part}": path for name, path in zip(names, paths, strict=False)}
     settings = [*config["experts"], config["gate"]]
     modules = source_files(task, settings)
     record = provenance(__file__, config, inputs, arguments.seed, modules=modules)
+    directory = RunDirectory.of(arguments.resume_dir, record)
     run = train_dynamic(
         arguments.name,
         task,
         config,
         arguments.prepared,
-        arguments.experts,
+        experts,
         list(stored.values()),
         arguments.seed,
-        acquire_device(),
-        RunDirectory(arguments.resume_dir, fingerprint(record), record),
+        device_for(directory),
+        directory,
     )
     publish(run, arguments.weights, arguments.history, arguments.training, record)
 
@@ -46,7 +48,7 @@ def parse(argv=None):
     parser = program.training_parser(__doc__)
     parser.add_argument("--task", choices=MODALITY_TASKS, required=True)
     parser.add_argument(
-        "--experts", type=Path, nargs="+", required=True, help="their weights, in order"
+        "--experts", type=Path, nargs="+", required=True, help="their training.json, in order"
     )
     for part in ("train", "validation"):
         parser.add_argument(

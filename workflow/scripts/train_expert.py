@@ -4,11 +4,10 @@
 """
 
 from dynmm import program
-from dynmm.device import acquire_device
-from dynmm.provenance import fingerprint, provenance
+from dynmm.provenance import provenance
 from dynmm.tasks import load_task, source_files
 from dynmm.training.modality.experts import train_expert
-from dynmm.training.run_directory import RunDirectory, publish
+from dynmm.training.run_directory import RunDirectory, device_for, publish
 from dynmm.vocabulary import MODALITY_TASKS
 
 
@@ -22,14 +21,15 @@ def main(arguments):
         arguments.seed,
         modules=source_files(task, [config["expert"]]),
     )
+    directory = RunDirectory.of(arguments.resume_dir, record)
     run = train_expert(
         arguments.name,
         task,
         config,
         arguments.prepared,
         arguments.seed,
-        acquire_device(),
-        RunDirectory(arguments.resume_dir, fingerprint(record), record),
+        device_for(directory),
+        directory,
     )
     publish(run, arguments.weights, arguments.history, arguments.training, record)
 

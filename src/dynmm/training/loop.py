@@ -1,16 +1,19 @@
 """The training loop of every task: epochs, best weights, history, resuming."""
 
+import contextlib
 import logging
 import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from tqdm import tqdm
 
 from dynmm.errors import InputError
+from dynmm.stop_signals import Stopped, deferred, immediate, requested
+from dynmm.training.progress import Partial, Progress, better, out_of_patience, report
 
 log = logging.getLogger("dynmm.training")
 
@@ -26,8 +29,12 @@ class TrainingTask(Protocol):
     higher_is_better: bool
     validates_in_training_mode: bool  # False but for the authors' unimodal trainings
 
-    def train_batches(self, epoch: int):
-        """The batches of an epoch (from 0); they depend on the seed and the epoch alone."""
+    def train_batches(self, epoch: int, start: int = 0):
+        """The batches of an epoch (from 0), from the batch `start` on.
+
+        They depend on the seed and the epoch alone. Torch's global generator is drawn from before
+        the first batch, or not at all.
+        """
 
     def losses(self, batch, epoch: int) -> dict:
         """Scalar tensors of one batch: `total` is minimised, the others are recorded."""
@@ -65,56 +72,31 @@ class LoopSettings:
     loss_scaling: bool = False
 
 
-@dataclass
-class Progress:
-    """Where a run stands at the end of an epoch."""
+def fit(task, checkpoints, settings):
+    """Train until the last epoch or until patience runs out; go on where a checkpoint left off.
 
-    epoch: int = 0  # epochs done
-    best_epoch: int | None = None  # counted from 1
-    best_score: float | None = None
-    history: list = field(default_factory=list)
-
-
-def fit(task, directory, settings):
-    """Train until the last epoch or until patience runs out; resume where a kill left off.
-
-    Every epoch starts from a seed of its own, and its end is stored atomically, so a run that was
-    killed anywhere and started again ends with the numbers of an uninterrupted one.
+    Every epoch starts from a seed of its own, and a checkpoint within one holds the states of the
+    generators, so a run that was killed anywhere and started again ends, on a CPU, with the numbers
+    of an uninterrupted one. SIGTERM and SIGUSR1 leave a checkpoint after the step at hand.
 
     Args:
         task: a `TrainingTask`.
-        directory: a `RunDirectory`; its best weights are what the run leaves behind.
+        checkpoints: the `Checkpoints` of the run.
         settings: `LoopSettings`.
 
     Returns:
-        `Progress` at the end.
+        `Progress` at the end, and name and SHA-256 of the best weights (`Checkpoints.store_best`).
 
     Raises:
         InputError: the loss is not finite (epoch, step and learning rate are named), or no epoch
             had a score that can be the best.
+        Stopped: a signal came; a checkpoint holds all that was done.
     """
-    scaler = torch.amp.GradScaler(enabled=settings.loss_scaling)
-    progress = _resume(task, directory, scaler)
-    while progress.epoch < settings.epochs and not _out_of_patience(progress, settings):
-        epoch, started = progress.epoch, time.perf_counter()
-        torch.manual_seed(epoch_seed(settings.seed, epoch))
-        row = {"epoch": epoch + 1, "learning_rate": task.optimizer.param_groups[0]["lr"]}
-        row.update(task.epoch_values(epoch))
-        task.model.train()
-        row.update(_train_epoch(task, epoch, settings, scaler))
-        row.update(score_name=task.score_name, score=_validate(task, epoch, settings))
-        row["seconds"] = time.perf_counter() - started
-        if torch.cuda.is_available():
-            row["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
-        if task.scheduler is not None:
-            task.scheduler.step()
-        if _better(row["score"], progress.best_score, task.higher_is_better, settings.to_beat):
-            progress.best_score, progress.best_epoch = row["score"], epoch + 1
-            directory.save_best(task.model.state_dict())
-        progress.history.append(row)
-        progress.epoch = epoch + 1
-        directory.save_state(_state(task, progress, scaler))
-        _report(task, row, settings, progress)
+    run = _Run(task, checkpoints, settings)
+    progress = run.progress
+    with deferred():
+        while progress.epoch < settings.epochs and not out_of_patience(progress, settings):
+            run.epoch()
     if progress.best_epoch is None:
         raise InputError(
             f"{task.name}: no epoch of {progress.epoch} can be the best",
@@ -124,7 +106,7 @@ def fit(task, directory, settings):
             + (f" better than {settings.to_beat:g}" if settings.to_beat is not None else ""),
             fix="Change the learning rate or the number of epochs.",
         )
-    return progress
+    return progress, checkpoints.store_best(progress.best_epoch, run.best)
 
 
 def epoch_seed(seed, epoch):
@@ -132,103 +114,154 @@ def epoch_seed(seed, epoch):
     return (seed * 1_000_003 + epoch * 7919 + 1) % (2**63)
 
 
-def _train_epoch(task, epoch, settings, scaler):
-    """One pass over the training batches; returns the mean of each loss."""
-    sums, steps = {}, 0
-    batches = tqdm(
-        task.train_batches(epoch),
-        desc=f"{task.name} epoch {epoch + 1}/{settings.epochs}",
-        disable=not sys.stderr.isatty(),
-        leave=False,
-    )
-    for step, batch in enumerate(batches):
+class _Run:
+    """A task, where it stands, and its checkpoints."""
+
+    def __init__(self, task, checkpoints, settings):
+        self.task, self.checkpoints, self.settings = task, checkpoints, settings
+        self.scaler = torch.amp.GradScaler(enabled=settings.loss_scaling)
+        self.progress, self.partial = Progress(), None
+        self.best = None  # best weights that no checkpoint has yet
+        self._resume()
+
+    def epoch(self):
+        """Train and validate one epoch, or what is left of it."""
+        task, progress, settings = self.task, self.progress, self.settings
+        epoch, started = progress.epoch, time.perf_counter()
+        partial = self.partial = self.partial or Partial()
+        torch.manual_seed(epoch_seed(settings.seed, epoch))
+        row = {"epoch": epoch + 1, "learning_rate": task.optimizer.param_groups[0]["lr"]}
+        row.update(task.epoch_values(epoch))
+        task.model.train()
+        try:
+            self._train(epoch, partial)
+            row.update({f"{k}_loss": value / partial.steps for k, value in partial.sums.items()})
+            row.update(score_name=task.score_name, score=_validate(task, epoch, settings))
+        except Stopped:
+            partial.seconds += time.perf_counter() - started
+            self._save()
+            raise
+        row["seconds"] = partial.seconds + time.perf_counter() - started
+        if torch.cuda.is_available():
+            row["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
+        if task.scheduler is not None:
+            task.scheduler.step()
+        if better(row["score"], progress.best_score, task.higher_is_better, settings.to_beat):
+            progress.best_score, progress.best_epoch = row["score"], epoch + 1
+            self.best = _copied(task.model)
+        progress.history.append(row)
+        progress.epoch, self.partial = epoch + 1, None
+        report(task, row, settings, progress)
+        if self.checkpoints.due() or requested():
+            self._save()
+        if requested():
+            raise Stopped(requested())
+
+    def _train(self, epoch, partial):
+        """The steps of an epoch that are left."""
+        saved = partial.generators
+        batches = tqdm(
+            self.task.train_batches(epoch, partial.steps),
+            desc=f"{self.task.name} epoch {epoch + 1}/{self.settings.epochs}",
+            initial=partial.steps,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+        )
+        for batch in batches:
+            if saved:
+                saved = _set_generators(saved)
+            self._step(batch, epoch, partial)
+            if requested():
+                raise Stopped(requested())
+            if self.checkpoints.due():
+                self._save()
+        if saved:  # nothing was left but to validate
+            _set_generators(saved)
+        if not partial.steps:
+            raise InputError(
+                "an epoch has no batch", expected="at least one", fix="Lower batch_size."
+            )
+
+    def _step(self, batch, epoch, partial):
+        task, scaler = self.task, self.scaler
         task.optimizer.zero_grad(set_to_none=True)
         losses = task.losses(batch, epoch)
         total = losses["total"]
         if not math.isfinite(total.item()):
             raise InputError(
                 f"the loss is {total.item()}",
-                key=f"epoch {epoch + 1}, step {step + 1}, "
+                key=f"epoch {epoch + 1}, step {partial.steps + 1}, "
                 f"learning rate {task.optimizer.param_groups[0]['lr']:.3g}",
                 expected="a finite loss",
                 fix="Lower the learning rate, or look at the input of this step.",
             )
         scaler.scale(total).backward()
-        if settings.clip_norm is not None:
+        if self.settings.clip_norm is not None:
             scaler.unscale_(task.optimizer)
-            torch.nn.utils.clip_grad_norm_(task.model.parameters(), settings.clip_norm)
+            torch.nn.utils.clip_grad_norm_(task.model.parameters(), self.settings.clip_norm)
         scaler.step(task.optimizer)
         scaler.update()
-        steps += 1
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item()
-    if not steps:
-        raise InputError("an epoch has no batch", expected="at least one", fix="Lower batch_size.")
-    return {f"{name}_loss": value / steps for name, value in sums.items()}
+            partial.sums[name] = partial.sums.get(name, 0.0) + value.item()
+        partial.steps += 1
+
+    def _save(self):
+        task, progress, partial = self.task, self.progress, self.partial
+        if partial is not None:
+            partial.generators = _generators()
+        state = {
+            "model": task.model.state_dict(),
+            "optimizer": task.optimizer.state_dict(),
+            "scheduler": task.scheduler.state_dict() if task.scheduler is not None else None,
+            "scaler": self.scaler.state_dict(),
+            "progress": vars(progress),
+            "partial": None if partial is None else vars(partial),
+        }
+        self.checkpoints.save(state, progress.best_epoch, self.best)
+        self.best = None
+
+    def _resume(self):
+        state = self.checkpoints.load()
+        if state is None:
+            return
+        task = self.task
+        task.model.load_state_dict(state["model"])
+        task.optimizer.load_state_dict(state["optimizer"])
+        if task.scheduler is not None:
+            task.scheduler.load_state_dict(state["scheduler"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        self.partial = Partial(**state["partial"]) if state["partial"] else None
+        within = f" and {self.partial.steps} steps" if self.partial else ""
+        log.info("%s: resuming after epoch %d%s", task.name, self.progress.epoch, within)
+
+
+def _generators():
+    """States of torch's global generators: the CPU's and that of the device in use."""
+    devices = [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else []
+    return [torch.get_rng_state(), *devices]
+
+
+def _set_generators(states):
+    """Set what `_generators` gave; returns an empty list."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1 and torch.cuda.is_initialized():
+        torch.cuda.set_rng_state(states[1])
+    return []
+
+
+def _copied(model):
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
 
 
 def _validate(task, epoch, settings):
-    """The score after an epoch; None where it is not finite or not due."""
+    """The score after an epoch; None where it is not finite or not due.
+
+    A signal ends it at once, unless the networks change in it.
+    """
     if epoch % settings.validate_every:
         return None
     task.model.train(task.validates_in_training_mode)
-    score = float(task.score(epoch))
+    with contextlib.nullcontext() if task.validates_in_training_mode else immediate():
+        score = float(task.score(epoch))
     return score if math.isfinite(score) else None
-
-
-def _better(score, best, higher_is_better, to_beat):
-    if score is None:
-        return False
-    best = to_beat if best is None else best
-    return best is None or (score > best if higher_is_better else score < best)
-
-
-def _out_of_patience(progress, settings):
-    if settings.patience is None:
-        return False
-    counted_from = max(progress.best_epoch or 0, settings.patience_from)
-    return progress.epoch - counted_from > settings.patience
-
-
-def _state(task, progress, scaler):
-    return {
-        "model": task.model.state_dict(),
-        "optimizer": task.optimizer.state_dict(),
-        "scheduler": task.scheduler.state_dict() if task.scheduler is not None else None,
-        "scaler": scaler.state_dict(),
-        "progress": vars(progress),
-    }
-
-
-def _resume(task, directory, scaler):
-    state = directory.load_state()
-    if state is None:
-        return Progress()
-    task.model.load_state_dict(state["model"])
-    task.optimizer.load_state_dict(state["optimizer"])
-    if task.scheduler is not None:
-        task.scheduler.load_state_dict(state["scheduler"])
-    scaler.load_state_dict(state["scaler"])
-    progress = Progress(**state["progress"])
-    log.info("%s: resuming after epoch %d", task.name, progress.epoch)
-    return progress
-
-
-def _report(task, row, settings, progress):
-    left = (settings.epochs - progress.epoch) * row["seconds"]
-    log.info(
-        "%s: epoch %d/%d, loss %.4f, %s %s (best %s), %.1f s, about %s left",
-        task.name,
-        row["epoch"],
-        settings.epochs,
-        row["total_loss"],
-        task.score_name,
-        _shown(row["score"]),
-        _shown(progress.best_score),
-        row["seconds"],
-        f"{left / 3600:.1f} h" if left > 5400 else f"{left / 60:.1f} min",
-    )
-
-
-def _shown(score):
-    return "none" if score is None else f"{score:.4f}"

@@ -1,121 +1,120 @@
 """A training run on disk: what it needs to go on after a kill, and what it publishes at its end."""
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 from safetensors.torch import load_file
 
-from dynmm.errors import InputError
-from dynmm.files import atomic_path, read_json, try_lock, write_json
-from dynmm.models.weights import save_weights
+from dynmm.device import acquire_device
+from dynmm.execution import execution
+from dynmm.files import atomic_path, link_or_copy, read_json, sha256, try_lock, write_json
+from dynmm.provenance import fingerprint
+from dynmm.training.checkpoints import Checkpoints, put_aside
 from dynmm.training.loop import fit
 
 log = logging.getLogger("dynmm.training")
 
-STATE, BEST, FINISHED, LOCK, RECORD = (
-    "state.pt",
-    "best.safetensors",
-    "finished.json",
-    "lock",
-    "provenance.json",
-)
-
-
-NO_MEMORY = "DefaultCPUAllocator"  # in torch's RuntimeError
+FINISHED, LOCK, RECORD = "finished.json", "lock", "provenance.json"
+POLL_SECONDS = 0.5
 
 
 class RunDirectory:
     """State of one run, kept under its fingerprint so that nothing stale is ever resumed.
 
     The directory is not a declared output of the workflow, which deletes those before a job
-    starts. It may be removed by hand at any time; an unfinished run then starts anew.
+    starts. It may be removed by hand at any time; an unfinished run then starts anew. Where another
+    process trains this very run, one waits for its end and finds the run finished: after a
+    workflow was killed, its cluster jobs live on beside those of the next.
 
     Args:
         root: folder of this run and seed; the state lies in a subfolder named by the fingerprint.
         fingerprint: hex digest of configuration, code, data and versions.
         record: the provenance record behind the fingerprint, written beside the state.
-
-    Raises:
-        InputError: another process trains this very run.
+        checkpoint_seconds: see `CheckpointClock`.
     """
 
-    def __init__(self, root, fingerprint, record):
+    def __init__(self, root, fingerprint, record, checkpoint_seconds=60.0):
         self.path = Path(root) / fingerprint[:16]
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = try_lock(self.path / LOCK)
-        if self._lock is None:
-            raise InputError(
-                "another process is training this run",
-                file=self.path,
-                fix="Wait for it, or stop it; it keeps the lock for as long as it lives.",
-            )
+        self._lock = self._locked()
+        for remains in self.path.glob(".*"):  # of writes that were killed
+            remains.unlink()
         if not (self.path / RECORD).exists():
             write_json(self.path / RECORD, record)
+        self.checkpoints = Checkpoints(self.path, checkpoint_seconds)
+
+    @classmethod
+    def of(cls, root, record):
+        """The directory of the run that a provenance record describes, as the workflow runs it."""
+        return cls(root, fingerprint(record), record, execution().checkpoint_seconds)
 
     def close(self):
         """Give the lock back."""
         self._lock.close()
 
-    def save_state(self, state):
-        """Store the state at the end of an epoch: tensors, numbers, strings, lists and dicts."""
-        with atomic_path(self.path / STATE) as temporary:
-            torch.save(state, temporary)
+    def finish(self, outcome, best):
+        """Mark the run as finished and drop what only an unfinished one needs.
 
-    def load_state(self):
-        """The last stored state; None for a fresh run, and where state or best weights are damaged.
-
-        A damaged file is put aside, and the log says so.
+        Args:
+            outcome: JSON-able, what `finished` gives.
+            best: name and SHA-256 of the best weights, as `Checkpoints.store_best` gives them.
         """
-        if (self.path / BEST).exists() and self.load_best() is None:
-            return None
-        return self._whole(STATE, lambda path: torch.load(path, "cpu", weights_only=True))
-
-    def save_best(self, tensors):
-        """Store the weights of the best epoch so far."""
-        save_weights(tensors, self.path / BEST)
-
-    def load_best(self):
-        """The weights of the best epoch: name -> tensor; None as for `load_state`."""
-        return self._whole(BEST, load_file)
-
-    def finish(self, summary):
-        """Mark the run as finished and drop what only an unfinished one needs."""
-        write_json(self.path / FINISHED, summary)
-        (self.path / STATE).unlink(missing_ok=True)
+        write_json(self.path / FINISHED, outcome | best)
+        self.checkpoints.drop_all_but(best["best"])
 
     def finished(self):
-        """The summary of a finished run whose weights are whole, else None."""
-        summary = self._whole(FINISHED, read_json)
-        if summary is None or self.load_best() is None:
-            (self.path / FINISHED).unlink(missing_ok=True)
-            return None
-        return summary
-
-    def _whole(self, name, read):
-        """What `read` makes of a file; None where it is missing, or where its bytes are damaged.
-
-        A disk that fails or memory that runs out says nothing of the file: it stays where it is.
-        """
-        path = self.path / name
+        """The outcome of a finished run whose weights are whole, else None."""
+        path = self.path / FINISHED
         if not path.exists():
             return None
         try:
-            return read(path)
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:  # torch, safetensors and json each have their own
-            if NO_MEMORY in str(error) or isinstance(error.__cause__, OSError):
+            outcome = read_json(path)
+            if sha256(self.path / outcome["best"]) != outcome["best_sha256"]:
+                raise ValueError(f"{outcome['best']} has other bytes than were written")
+        except FileNotFoundError as error:
+            put_aside(path, error)
+        except Exception as error:
+            if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
                 raise
-            path.replace(path.with_name(f"{name}.damaged"))
-            log.warning(
-                "%s is damaged (%s) and was put aside: going on from what is whole",
-                path,
-                " ".join(str(error).split())[:200] or type(error).__name__,
-            )
-            return None
+            put_aside(path, error)
+        else:
+            return outcome
+        return None
+
+    def keep(self, file):
+        """Keep a published file in place of the weights that it was made with.
+
+        It shares its bytes with the published one. `kept` publishes it again.
+        """
+        kept = self.path / f"kept{Path(file).suffix}"
+        link_or_copy(file, kept)
+        write_json(self.path / FINISHED, {"best": kept.name, "best_sha256": sha256(kept)})
+        self.checkpoints.drop_all_but()
+
+    def kept(self, file):
+        """Publish again what `keep` kept, if there is such a file; whether there was."""
+        outcome = self.finished()
+        if outcome is None or not outcome["best"].startswith("kept"):
+            return False
+        link_or_copy(self.path / outcome["best"], file)
+        return True
+
+    def _locked(self):
+        waiting = False
+        while (lock := try_lock(self.path / LOCK)) is None:
+            if not waiting:
+                log.info("another process trains this run (%s): waiting for it", self.path)
+                waiting = True
+            time.sleep(POLL_SECONDS)
+        return lock
+
+
+def device_for(directory):
+    """A device to train on; None where the run is finished already: it does not wait for one."""
+    return None if directory.finished() else acquire_device(execution().deterministic)
 
 
 @dataclass
@@ -123,14 +122,21 @@ class TrainedRun:
     """What a finished run publishes.
 
     Args:
-        weights: name -> tensor of the best epoch.
+        weights_file: `.safetensors` of the best epoch.
+        weights_sha256: its digest.
         history: one dict an epoch.
         summary: best epoch, its score, on which samples it was chosen.
     """
 
-    weights: dict
+    weights_file: Path
+    weights_sha256: str
     history: list
     summary: dict
+
+    @property
+    def weights(self):
+        """Name -> tensor of the best epoch."""
+        return load_file(self.weights_file)
 
 
 def run_to_end(build, directory, settings, select_on):
@@ -148,7 +154,7 @@ def run_to_end(build, directory, settings, select_on):
     finished = directory.finished()
     if finished is None:
         task = build()
-        progress = fit(task, directory, settings)
+        progress, best = fit(task, directory.checkpoints, settings)
         finished = {
             "history": progress.history,
             "summary": {
@@ -159,13 +165,20 @@ def run_to_end(build, directory, settings, select_on):
                 "select_on": select_on,
             },
         }
-        directory.finish(finished)
-    return TrainedRun(directory.load_best(), finished["history"], finished["summary"])
+        directory.finish(finished, best)
+        finished |= best
+    weights = directory.path / finished["best"]
+    return TrainedRun(weights, finished["best_sha256"], finished["history"], finished["summary"])
 
 
 def publish(run, weights, history, training, record):
-    """Write a run's three files: weights, one row an epoch (CSV), and summary with provenance."""
-    save_weights(run.weights, weights)
+    """Write a run's three files: weights, one row an epoch (CSV), and summary with provenance.
+
+    The published weights share their bytes with those in the run's directory. The summary is
+    written last; it has their SHA-256, by which later stages know them.
+    """
+    link_or_copy(run.weights_file, weights)
     with atomic_path(history) as path:
         pd.DataFrame(run.history).to_csv(path, index=False)
-    write_json(training, {**run.summary, "provenance": record})
+    summary = {**run.summary, "weights_sha256": run.weights_sha256}
+    write_json(training, {**summary, "provenance": record})

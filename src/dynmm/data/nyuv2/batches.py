@@ -47,6 +47,7 @@ def training_batches(
     epoch,
     batch_size,
     modalities=MODALITIES,
+    start=0,
     workers=0,
     pin_memory=False,
 ):
@@ -64,6 +65,7 @@ def training_batches(
             `noise`, None or a dict of `share` and `level`, see TrainingNoise.
         modalities: those that the noise may fall on.
         seed, epoch: whole numbers from 0.
+        start: the first batch that is wanted.
         batch_size, workers, pin_memory: as in torch's DataLoader.
 
     Returns:
@@ -95,7 +97,7 @@ def training_batches(
     return _loader(
         SegmentationDataset(frames, transform, seed, epoch),
         batch_size=batch_size,
-        sampler=order.tolist(),
+        sampler=order[start * batch_size :].tolist(),
         drop_last=True,
         num_workers=workers,
         pin_memory=pin_memory,

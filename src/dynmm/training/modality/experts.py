@@ -3,6 +3,7 @@
 What differs between MM-IMDB and CMU-MOSEI is behind the `task` object (`dynmm.tasks`).
 """
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -45,11 +46,12 @@ class ModalityTraining:
             parameters, lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
         )
 
-    def train_batches(self, epoch):
+    def train_batches(self, epoch, start=0):
         """See `TrainingTask`."""
         split, settings = self.train_split, self.settings
+        batches = self.task.training_batches(split, settings, self.seed, epoch)
         return corrupted(
-            self.task.training_batches(split, settings, self.seed, epoch),
+            itertools.islice(batches, start, None),
             settings["augmentation"],
             self.corruptible(),
             tuple(split.input_sizes),

@@ -64,7 +64,7 @@ def _task(name, config, manifest_path, init_path, seed, device, loading):
     depth = {"depth_mode": config["prepare"]["depth"], **statistics}
     modalities = (kind,) if kind in MODALITIES else MODALITIES
 
-    def train_batches(epoch):
+    def train_batches(epoch, start=0):
         return training_batches(
             train,
             size,
@@ -72,6 +72,7 @@ def _task(name, config, manifest_path, init_path, seed, device, loading):
             config["augmentation"],
             seed=seed,
             epoch=epoch,
+            start=start,
             modalities=modalities,
             **loading,
         )

@@ -32,7 +32,7 @@ class SegmentationTask:
         settings: the config's training block merged with the run's own keys.
         class_weights: (40,) float32.
         path_madds: (5,) GMAdds of the depth encoder by path, None for networks without a gate.
-        train_batches: function of the epoch.
+        train_batches: function of the epoch and the first batch.
         validation_batches: function without arguments.
         validation_labels: function of an index, (H0, W0) labels.
         device: torch device.
