@@ -24,6 +24,7 @@ from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weight
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
+from dynmm.kept_checksums import LARGE, kept_sha256, prepared_from
 
 # jobs find the package in any environment, and this very Python where none is activated
 os.environ.update(
@@ -153,9 +154,19 @@ def raw_file(task, name):
                 f"a raw file is missing: {path}. Put it there, point data.{task}.raw_dir at the "
                 f"folder that holds it, or set data.{task}.download to true."
             )
-        return path
+        return ancient(path) if _newer_alone(task, path) else path
 
     return path_of
+
+
+def _newer_alone(task, path):
+    """Whether a large raw file has a newer time stamp and the bytes that were prepared."""
+    manifest = Path("results", config["preset"], task, "prepared", "manifest.json")
+    if not (manifest.exists() and Path(path).exists()):
+        return False
+    found = Path(path).stat()
+    newer = found.st_size > LARGE and found.st_mtime > manifest.stat().st_mtime
+    return newer and prepared_from(manifest, path)
 
 
 def paper_label(wildcards):
@@ -197,7 +208,15 @@ def _released_weights(run):
             f"released weights are missing: {path}. Put them there, or name another file in "
             f"nyuv2.runs.{run}.weights (docs/workflow.md says where the authors' lie)."
         )
-    return path
+    return ancient(path)  # `released_digest` tells whether it is another
+
+
+def released_digest(run):
+    """Param: the SHA-256 of a run's released weights; None for those trained here."""
+    runs = config["nyuv2"]["runs"]
+    owner = weights_owner(runs, run) if run is not None else None
+    given = owner is not None and "weights" in runs[owner]
+    return kept_sha256(_released_weights(owner)) if given else None
 
 
 def segmentation_madds(wildcards):

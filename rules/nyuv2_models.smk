@@ -32,6 +32,9 @@ rule train_segmentation:
         pin_memory=lambda wildcards: segmentation.loading(config, wildcards.run)["pin_memory"],
     params:
         code=code_of("train_segmentation"),
+        released=lambda wildcards: released_digest(
+            config["nyuv2"]["runs"][wildcards.run].get("init_from")
+        ),
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
     shell:
@@ -89,6 +92,7 @@ rule evaluate_segmentation:
         **resources_of("evaluate_segmentation"),
     params:
         code=code_of("evaluate_segmentation"),
+        released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(segmentation.evaluation(config, wildcards.run)),
     shell:
         "python workflow/scripts/evaluate_segmentation.py --run {wildcards.run} --prepared {input.prepared:q}"

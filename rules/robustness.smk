@@ -32,6 +32,7 @@ rule evaluate_noise:
         **resources_of("evaluate_noise"),
     params:
         code=code_of("evaluate_noise"),
+        released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
     shell:
         "python workflow/scripts/evaluate_noise.py --run {wildcards.run}"
@@ -95,6 +96,7 @@ rule predict_frames:
         **resources_of("predict_frames"),
     params:
         code=code_of("predict_frames"),
+        released=[released_digest(run) for run, _ in robustness.predicted_runs(config)],
         config=as_json(robustness.predicted_frames(config)),
     shell:
         "python workflow/scripts/predict_frames.py --prepared {input.prepared:q} --static {input.static:q}"

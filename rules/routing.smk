@@ -28,6 +28,7 @@ rule evaluate_paths:
         **resources_of("evaluate_paths"),
     params:
         code=code_of("evaluate_paths"),
+        released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(routing.forced_paths(config, wildcards.run)),
     shell:
         "python workflow/scripts/evaluate_paths.py --run {wildcards.run} --prepared {input.prepared:q}"

@@ -75,11 +75,10 @@ def test_the_expert_of_the_page_is_trained_and_evaluated(page):
     task = ["--task", "mmimdb", "--name", "linear", "--prepared", manifest, "--seed", "0"]
     training = modality.expert_training(config, "mmimdb", "linear")
     assert training["training"]["learning_rate"] == 0.001
-    files = ["--weights", "w.safetensors", "--history", "h.csv", "--training", "t.json"]
+    files = ["--weights", "weights.safetensors", "--history", "h.csv", "--training", "t.json"]
     run("train_expert", training, *task, "--resume-dir", "resume", *files)
     evaluation = modality.expert_evaluation(config, "mmimdb", "linear")
-    files = ["--weights", "w.safetensors", "--training", "t.json"]
-    files += ["--metrics", "m.json", "--predictions", "p.npz"]
+    files = ["--training", "t.json", "--metrics", "m.json", "--predictions", "p.npz"]
     run("evaluate_modality", evaluation, *task, *files)
     metrics = json.loads((page / "m.json").read_text())
     assert (metrics["run"], metrics["modality"]) == ("linear", "I+T")

@@ -14,11 +14,20 @@ from dynmm.data.nyuv2.prepare import prepare
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
 from dynmm.models.weights import save_weights
+from dynmm.published_weights import WEIGHTS
 from dynmm.training.modality.experts import open_data
 from dynmm.training.modality.stored_outputs import save_stored
 from nyu_files import write_raw
 from segmentation_runs import CONFIG
-from training_programs import ENVIRONMENT, command, results, run
+from training_programs import (
+    ENVIRONMENT,
+    checkpoints,
+    command,
+    newest_state,
+    results,
+    run,
+    training_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -74,10 +83,10 @@ NAMES = {
 }
 
 
-def epochs_done(folder):
-    """Epochs in the state of an unfinished run."""
-    [state] = folder.glob("resume/*/state.pt")
-    return torch.load(state, weights_only=True)["progress"]["epoch"]
+def done(folder):
+    """Epochs, and steps of the next, in the state of an unfinished run."""
+    state = newest_state(folder)
+    return state["progress"]["epoch"], state["partial"]["steps"] if state["partial"] else 0
 
 
 def assert_goes_on_after_a_kill(folder, arguments_of):
@@ -85,10 +94,10 @@ def assert_goes_on_after_a_kill(folder, arguments_of):
     whole, killed, mark = folder / "whole", folder / "killed", folder / "mark"
     victim = run(arguments_of(killed), MARK=str(mark))
     assert victim.returncode == -signal.SIGKILL, victim.stderr
-    assert epochs_done(killed) == 1 and not (killed / "run.json").exists()
+    assert done(killed) == (1, 1) and not (killed / "run.json").exists()
     again = run(arguments_of(killed), MARK=str(mark))
     assert again.returncode == 0, again.stderr
-    assert "resuming after epoch 1" in again.stderr
+    assert "resuming after epoch 1 and 1 steps" in again.stderr
     uninterrupted = run(arguments_of(whole), MARK=str(mark))
     assert uninterrupted.returncode == 0 and "resuming" not in uninterrupted.stderr
     assert results(killed) == results(whole)
@@ -107,12 +116,13 @@ class Data:
         self.text, both = runs.EXPERTS[name]
         self.both, self.mortal_gate = both | mortal, runs.GATES[name] | mortal
         splits, sizes, outputs = open_data(self.task, self.manifest)
-        self.weights, self.stored = [], [[], []]
+        self.trainings, self.stored = [], [[], []]
         for settings in (self.text, both):
             torch.manual_seed(SEED)
             expert = expert_from(name, settings, sizes, outputs).eval()
-            self.weights.append(folder / f"{settings['name']}.safetensors")
-            save_weights(expert.state_dict(), self.weights[-1])
+            weights = folder / settings["name"] / WEIGHTS
+            save_weights(expert.state_dict(), weights)
+            self.trainings.append(training_of(weights))
             for split, paths in zip(splits, self.stored, strict=True):
                 paths.append(folder / f"{settings['name']}{len(split)}.npy")
                 outputs_of = run_expert(expert, self.task, split, runs.TRAINING, runs.CPU)
@@ -142,7 +152,7 @@ def test_a_gate_s_training_goes_on_after_a_kill(data, tmp_path, freeze):
         "gate": data.mortal_gate,
         "training": training | {"freeze": freeze},
     }
-    more = ["--task", data.name, "--experts", *data.weights]
+    more = ["--task", data.name, "--experts", *data.trainings]
     if freeze:
         more += ["--stored-train", *data.stored[0], "--stored-validation", *data.stored[1]]
     assert_goes_on_after_a_kill(
@@ -165,12 +175,12 @@ def test_a_segmentation_network_s_training_goes_on_after_a_kill(tmp_path, worker
     arguments = command("train_segmentation", *run_in, workers)
     victim = subprocess.Popen(arguments, env=ENVIRONMENT)
     until = time.monotonic() + 600  # seconds, for a loaded machine
-    while not list(killed.glob("resume/*/state.pt")) or (workers and not children_of(victim)):
+    while not checkpoints(killed) or (workers and not children_of(victim)):
         assert time.monotonic() < until and victim.poll() is None
         time.sleep(0.001)
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
-    assert 1 <= epochs_done(killed) < EPOCHS and not (killed / "run.json").exists()
+    assert (0, 1) <= done(killed) < (EPOCHS, 0) and not (killed / "run.json").exists()
     # with another number of workers the run is still the same
     again = run(command("train_segmentation", *run_in, 2 - workers))
     assert again.returncode == 0, again.stderr

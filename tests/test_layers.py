@@ -13,6 +13,7 @@ GROUND = {
     "vocabulary",
     "budget_records",
     "execution",
+    "kept_checksums",
     "published_weights",
     "stop_signals",
 }

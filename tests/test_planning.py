@@ -1,5 +1,6 @@
 """What is made again of NYU Depth V2 after which change: dry runs on a tree that is finished."""
 
+import json
 import os
 import shutil
 import time
@@ -8,6 +9,8 @@ import pytest
 
 import workflow_tree
 from dynmm.configuration.runs import shown_runs, trained_runs
+from dynmm.files import sha256
+from dynmm.kept_checksums import LARGE
 from workflow_tree import PRESETS, SETTINGS, change_config, edit, finished_tree
 
 RUNS = trained_runs(SETTINGS["nyuv2"]["runs"])
@@ -23,6 +26,7 @@ TABLES = {("tabulate_segmentation", name): 1 for name in ("table3", "table4")}
 HISTORY = {("plot_history", ""): 1}
 REPORTS = TABLES | HISTORY
 STUDY = {("evaluate_path_routing", ""): 1}  # Table 3 shows gains over random choice
+RAW = "resources/sample/nyuv2/nyu_depth_v2_labeled.mat"
 PREPARE = {("prepare_nyuv2", ""): 1}
 COUNTED = ("esanet_small",)  # has a network of its own
 MADDS = {("count_segmentation_madds", name): 1 for name in (*KINDS, *COUNTED)}
@@ -217,3 +221,66 @@ def test_released_weights_are_one_more_model_to_evaluate(tree):
     change_config(tree, "nyuv2.runs.released", run)
     own = evaluate("released", seeds=1) | force_paths("released", seeds=1)
     assert planned(tree) == own | STUDY | TABLES
+
+
+def sparse(path, size):
+    """A file of `size` zero bytes that takes no space."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+
+
+def renew(path):
+    """Give a file a time stamp above that of everything made."""
+    later = time.time() + 100
+    os.utime(path, (later, later))
+
+
+def test_a_large_raw_file_with_a_new_time_stamp_alone_prepares_nothing(tree):
+    raw = tree / RAW
+    sparse(raw, LARGE + 1)
+    manifest = tree / "results/sample/nyuv2/prepared/manifest.json"
+    entry = {"file": raw.name, "bytes": LARGE + 1, "sha256": sha256(raw)}
+    manifest.write_text(json.dumps({"raw": {"labeled": entry}}))
+    workflow_tree.snakemake(tree, "--touch", "--forceall", "nyuv2")
+    renew(raw)
+    assert not planned(tree)
+    kept = json.loads((raw.parent / f".{raw.name}.sha256").read_text())
+    assert kept["sha256"] == entry["sha256"]
+    with open(raw, "r+b") as file:
+        file.write(b"x")
+    renew(raw)
+    assert planned(tree) == PREPARE | NETWORKS | REPORTS
+
+
+def test_large_weights_with_a_new_time_stamp_alone_plan_nothing(tree):
+    """Later stages depend on training.json beside them, which has their digest."""
+    for weights in tree.glob("results/sample/nyuv2/models/*/*/weights.safetensors"):
+        sparse(weights, 200_000_000)
+        renew(weights)
+        renew(weights.with_name("training.json"))
+    assert not planned(tree)
+    (training,) = tree.glob("results/sample/nyuv2/models/esanet_long/seed0/training.json")
+    training.write_text("of another training")
+    renew(training)
+    jobs = evaluate("esanet_long", seeds=1) | STUDY | TABLES
+    assert planned(tree) == jobs
+
+
+def test_released_weights_are_known_by_their_content(tree):
+    run = {"model": "dynamic", "weights": "ckpt_best.pth"}
+    sparse(tree / "ckpt_best.pth", LARGE + 1)
+    change_config(tree, "nyuv2.runs.released", run)
+    workflow_tree.make(tree, "nyuv2")
+    assert not planned(tree)
+    renew(tree / "ckpt_best.pth")
+    assert not planned(tree)
+    with open(tree / "ckpt_best.pth", "r+b") as file:
+        file.write(b"x")
+    own = evaluate("released", seeds=1) | force_paths("released", seeds=1)
+    assert planned(tree) == own | STUDY | TABLES
+
+
+@pytest.mark.parametrize("key", ["execution.checkpoint_seconds", "execution.deterministic"])
+def test_how_jobs_are_executed_plans_nothing(tree, key):
+    change_config(tree, key, 7 if key.endswith("seconds") else True)
+    assert not planned(tree)

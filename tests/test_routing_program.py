@@ -16,6 +16,7 @@ from dynmm.models.experts.dynamic_build import dynamic_from, trained_part
 from dynmm.models.weights import save_weights
 from dynmm.tasks import load_routing, load_task
 from modality_runs import EXPERTS, GATES, prepared
+from training_programs import training_of
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 DESCRIBED = {"preset": "p", "content": "made up", "paper_data": False, "select_on": "validation"}
@@ -40,9 +41,9 @@ def evaluate(folder, task, name, manifest, seed, config, weights, experts=()):
         task=task,
         name=name,
         prepared=manifest,
-        weights=weights,
-        experts=list(experts),
-        training=[training_of(folder, 1 + place) for place in range(1 + len(experts))],
+        training=[
+            training_of(path, epochs=1 + place) for place, path in enumerate([weights, *experts])
+        ],
         folds=[],
         seed=seed,
         metrics=folder / "metrics.json",
@@ -50,12 +51,6 @@ def evaluate(folder, task, name, manifest, seed, config, weights, experts=()):
     )
     program("evaluate_modality").main(arguments)
     return folder
-
-
-def training_of(folder, epochs):
-    path = folder / f"training{epochs}.json"
-    path.write_text(json.dumps({"epochs": epochs}))
-    return path
 
 
 def dynamic_config(task, weight, freeze, inference="hard", mode="straight_through"):

@@ -18,6 +18,7 @@ from dynmm.stop_signals import Stopped, listen
 from dynmm.training.checkpoints import CheckpointClock
 from dynmm.training.loop import LoopSettings, fit
 from dynmm.training.run_directory import RunDirectory, publish, run_to_end
+from training_programs import checkpoints, newest_state
 
 PROGRAM = Path(toy_training.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -41,16 +42,6 @@ def finish(folder):
     assert not (folder / "result").exists()
     assert start(folder, pause=0, seconds=60).wait() == 0
     return json.loads((folder / "result").read_text())
-
-
-def checkpoints(folder):
-    return sorted(folder.glob("*/state-*.json"))
-
-
-def newest_state(folder):
-    record = max(checkpoints(folder), key=lambda path: int(path.stem.removeprefix("state-")))
-    names = json.loads(record.read_text())
-    return torch.load(record.with_name(names["state"]), weights_only=True)
 
 
 @pytest.mark.parametrize("seed", range(3))

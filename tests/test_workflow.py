@@ -35,6 +35,7 @@ def tree(tmp_path_factory):
     write_raw(tree / "resources/sample/nyuv2")
     config = yaml.safe_load((tree / CONFIG).read_text())
     config["seeds"] = [3]
+    config["execution"] = {"checkpoint_seconds": 0}  # after every step
     config["nyuv2"] |= {
         "network": {"height": 64, "width": 64, "channels_decoder": [16, 16, 16]},
         "training": {"epochs": 2, "batch_size": 3, "select_on": "test"},
@@ -61,7 +62,7 @@ def start(tree, *options):
 def test_a_killed_workflow_goes_on_by_the_same_command_and_ends_with_the_tables(tree):
     killed = start(tree, "nyuv2")
     until = time.monotonic() + PATIENCE
-    while not list(tree.glob("results/*/nyuv2/resume/*/*/*/state.pt")):
+    while not list(tree.glob("results/*/nyuv2/resume/*/*/*/state-*.json")):
         assert time.monotonic() < until and killed.poll() is None
         time.sleep(0.1)
     os.killpg(killed.pid, signal.SIGKILL)

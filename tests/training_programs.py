@@ -6,8 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from dynmm.execution import VARIABLE
+from dynmm.files import sha256
+from dynmm.published_weights import DIGEST, WEIGHTS
+
 ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT / "src"),
+    VARIABLE: json.dumps({"checkpoint_seconds": 0}),  # after every step
+}
 
 
 def command(program, folder, manifest, config, *more, seed=3):
@@ -22,10 +33,31 @@ def command(program, folder, manifest, config, *more, seed=3):
     ]
 
 
+def training_of(weights, **summary):
+    """A training.json beside a file of weights, as a training leaves it; its path."""
+    assert weights.name == WEIGHTS
+    path = weights.with_name("training.json")
+    path.write_text(json.dumps({DIGEST: sha256(weights), **summary}))
+    return path
+
+
 def run(arguments, **environment):
     """Run a command to its end."""
     environment = ENVIRONMENT | environment
     return subprocess.run(arguments, env=environment, capture_output=True, text=True)
+
+
+def checkpoints(root):
+    """The records of all checkpoints in the run directories below `root`, oldest first."""
+    found = root.glob("**/state-*.json")
+    return sorted(found, key=lambda path: int(path.stem.removeprefix("state-")))
+
+
+def newest_state(root):
+    """The state in the newest checkpoint."""
+    record = checkpoints(root)[-1]
+    names = json.loads(record.read_text())
+    return torch.load(record.with_name(names["state"]), weights_only=True)
 
 
 def results(folder):

@@ -80,7 +80,11 @@ def fresh_tree(folder):
 
 def finished_tree(folder, *targets):
     """A workflow below `folder` whose outputs (all, or those of the targets) count as made."""
-    fresh_tree(folder)
+    return make(fresh_tree(folder), *targets)
+
+
+def make(folder, *targets):
+    """Let the outputs that a workflow plans count as made."""
     for line in snakemake(folder, "--dry-run", *targets).stdout.splitlines():
         if line.startswith("    output: "):
             for name in line.removeprefix("    output: ").split(", "):

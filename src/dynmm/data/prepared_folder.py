@@ -12,7 +12,8 @@ import numpy as np
 
 from dynmm import __version__
 from dynmm.data.manifest import MANIFEST
-from dynmm.files import sha256, write_json
+from dynmm.files import write_json
+from dynmm.kept_checksums import kept_sha256
 
 
 class ArrayWriter:
@@ -96,7 +97,7 @@ def write_manifest(folder, manifest):
 def describe_raw(path):
     """Name, bytes and SHA-256 of a raw file, for the manifest."""
     path = Path(path)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": kept_sha256(path)}
 
 
 class _Tee:
