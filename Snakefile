@@ -1,12 +1,16 @@
 # Dynamic Multimodal Fusion: from raw files to the paper's tables and figures.
 # Run `snakemake --cores all`; docs/workflow.md says what runs when, here and on a cluster.
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.20")
+CONFIG = Path("config", "config.yaml")
 
 
-configfile: "config/config.yaml"
+# that of the working folder, where it has one
+configfile: str(CONFIG if CONFIG.exists() else Path(workflow.basedir, CONFIG))
 
 
 include: "rules/common.smk"
@@ -21,6 +25,7 @@ include: "rules/routing.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/modality_reports.smk"
+include: "rules/reports.smk"
 
 
 wildcard_constraints:
@@ -43,38 +48,38 @@ localrules:
 rule nyuv2:
     """Tables and figures of NYU Depth V2."""
     input:
-        expand("reports/{table}.csv", table=["table3", "table4"]),
-        "reports/nyuv2_history.pdf",
+        reports_of("{table}.csv", table=["table3", "table4"]),
+        *reports_of("nyuv2_history.pdf"),
 
 
 rule mmimdb:
     """Tables and figures of MM-IMDB."""
     input:
-        "reports/table1.csv",
-        expand("reports/{figure}.pdf", figure=["figure4a", "figure4b"]),
+        *reports_of("table1.csv"),
+        reports_of("{figure}.pdf", figure=["figure4a", "figure4b"]),
         expand("results/{preset}/mmimdb/madds/experts.json", preset=config["preset"]),
 
 
 rule mosei:
     """Tables and figures of CMU-MOSEI."""
     input:
-        "reports/table2.csv",
-        expand("reports/{figure}.pdf", figure=["figure5", "mosei_tradeoff"]),
+        *reports_of("table2.csv"),
+        reports_of("{figure}.pdf", figure=["figure5", "mosei_tradeoff"]),
         expand("results/{preset}/mosei/madds/experts.json", preset=config["preset"]),
 
 
 rule robustness:
     """Noise sweeps of the trained models, and what they look like on single frames."""
     input:
-        expand("reports/{figure}.pdf", figure=["figure6", "figure7"]),
-        expand("reports/robustness_{task}.pdf", task=MODALITY_TASKS),
-        "reports/robustness.csv",
+        reports_of("{figure}.pdf", figure=["figure6", "figure7"]),
+        reports_of("robustness_{task}.pdf", task=MODALITY_TASKS),
+        *reports_of("robustness.csv"),
 
 
 rule routing:
     """Every gate beside random choice, oracle, cascade and a linear router at its cost."""
     input:
-        expand("reports/routing_{task}.{form}", task=TASKS, form=["csv", "pdf"]),
+        reports_of("routing_{task}.{form}", task=TASKS, form=["csv", "pdf"]),
 
 
 rule all:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
-SOURCE_ROOT = "src"
-sys.path.insert(0, str(Path(workflow.basedir) / SOURCE_ROOT))
+BASE = Path(workflow.basedir)
+SOURCE_ROOT = BASE / "src"
+sys.path.insert(0, str(SOURCE_ROOT))
 
 from dynmm import execution
 from dynmm.code_closure import code_closure, code_hash
@@ -26,9 +27,11 @@ from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
 from dynmm.kept_checksums import LARGE, kept_sha256, prepared_from
 
-# jobs find the package in any environment, and this very Python where none is activated
+# jobs find programs and package from any folder and in any environment, and this very Python where
+# none is activated
 os.environ.update(
-    PYTHONPATH=str(Path(workflow.basedir) / SOURCE_ROOT),
+    DYNMM_SCRIPTS=os.path.relpath(BASE / "workflow" / "scripts"),
+    PYTHONPATH=str(SOURCE_ROOT),
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 )
 
@@ -44,10 +47,9 @@ def complete_config():
     A cluster job runs the Snakefile again with the same files and values given, and comes to the
     same configuration.
     """
-    base = Path(workflow.basedir)
-    schema = base / "workflow" / "schemas" / "config.schema.yaml"
+    schema = BASE / "workflow" / "schemas" / "config.schema.yaml"
     try:
-        whole = with_preset(config, base / "config" / "presets")
+        whole = with_preset(config, BASE / "config" / "presets")
         validate(whole, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
         stop(error)
@@ -62,7 +64,7 @@ def code_of(program):
 
 @functools.cache
 def _hash_of(program, *modules):
-    files = [Path("workflow", "scripts", f"{program}.py"), *modules]
+    files = [BASE / "workflow" / "scripts" / f"{program}.py", *modules]
     closures = [code_closure(file, SOURCE_ROOT) for file in files]
     return code_hash(dict.fromkeys(itertools.chain(*closures)))
 
@@ -113,7 +115,7 @@ def _computes_here():
 @functools.cache
 def datasets():
     """Addresses and checksums of the raw files: task -> entry of config/datasets.yaml."""
-    path = Path(workflow.basedir) / "config" / "datasets.yaml"
+    path = BASE / "config" / "datasets.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
@@ -123,9 +125,19 @@ def raw_source(task, name):
     return entry | {"files": {name: entry["files"][name]}}
 
 
+def own(path):
+    """A file of the workflow itself, by its way from the working folder.
+
+    So its name stays the same where both folders are moved.
+    """
+    return os.path.relpath(BASE / path)
+
+
 def raw_dir(task):
-    """The folder of a task's raw files."""
-    return Path(config["data"][task]["raw_dir"])
+    """The folder of a task's raw files: in the working folder, or one that the workflow brings."""
+    folder = Path(config["data"][task]["raw_dir"])
+    brought = not folder.exists() and (BASE / folder).exists()
+    return Path(own(folder)) if brought else folder
 
 
 def raw_path(task, name):
@@ -167,6 +179,12 @@ def _newer_alone(task, path):
     found = Path(path).stat()
     newer = found.st_size > LARGE and found.st_mtime > manifest.stat().st_mtime
     return newer and prepared_from(manifest, path)
+
+
+def reports_of(name, **values):
+    """Tables or figures of the preset, and the same where everyone looks: directly in reports/."""
+    names = expand(name, **values)
+    return [f"reports/{folder}{n}" for folder in (f"{config['preset']}/", "") for n in names]
 
 
 def paper_label(wildcards):

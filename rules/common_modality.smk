@@ -20,7 +20,7 @@ def task_code_of(program, *more):
     """
 
     def code(wildcards):
-        folder = Path(SOURCE_ROOT, "dynmm", "tasks", wildcards.task)
+        folder = SOURCE_ROOT / "dynmm" / "tasks" / wildcards.task
         return _hash_of(program, *(folder / f"{name}.py" for name in ("task", *more)))
 
     return code

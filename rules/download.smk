@@ -28,4 +28,4 @@ for task, file in missing_raw_files():
             config=as_json(raw_source(task, file)),
             what=["--task", task, "--file", file, "--raw-dir", str(raw_dir(task))],
         shell:
-            "python workflow/scripts/download_raw.py {params.what:q} --config {params.config:q} --log {log:q}"
+            'python "$DYNMM_SCRIPTS/download_raw.py" {params.what:q} --config {params.config:q} --log {log:q}'

@@ -1,6 +1,6 @@
 # Figures: finished metrics and histories of the preset in config as pictures.
 # Needs: results/{preset}/<task>/.
-# Makes: reports/*.pdf and .png of the preset last asked for.
+# Makes: reports/{preset}/nyuv2_history (.pdf, .png).
 
 
 rule plot_history:
@@ -11,17 +11,17 @@ rule plot_history:
             trained_runs(config["nyuv2"]["runs"]),
         ),
     output:
-        pdf="reports/nyuv2_history.pdf",
+        pdf="reports/{preset}/nyuv2_history.pdf",
         png=report(
-            "reports/nyuv2_history.png",
-            caption="../reports/captions/history.rst",
+            "reports/{preset}/nyuv2_history.png",
+            caption="../workflow/report/history.rst",
             category="Figures",
             labels={"paper": "training on NYU Depth V2"},
         ),
     log:
-        "logs/plot_history/nyuv2.log",
+        "logs/{preset}/plot_history/nyuv2.log",
     benchmark:
-        "logs/benchmarks/plot_history/nyuv2.tsv"
+        "results/{preset}/benchmarks/plot_history/nyuv2.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -31,5 +31,5 @@ rule plot_history:
         code=code_of("plot_history"),
         config=as_json(segmentation.history(config)),
     shell:
-        "python workflow/scripts/plot_history.py --histories {input.histories:q} --out {output.pdf:q}"
+        'python "$DYNMM_SCRIPTS/plot_history.py" --histories {input.histories:q} --out {output.pdf:q}'
         " --png {output.png:q} --config {params.config:q} --log {log:q}"

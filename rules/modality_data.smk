@@ -30,7 +30,7 @@ rule prepare_mmimdb:
         code=code_of("prepare_mmimdb"),
         config=as_json(config["mmimdb"]["prepare"]),
     shell:
-        "python workflow/scripts/prepare_mmimdb.py --raw {input.raw:q}"
+        'python "$DYNMM_SCRIPTS/prepare_mmimdb.py" --raw {input.raw:q}'
         " --out results/{wildcards.preset}/mmimdb/prepared"
         " --config {params.config:q} --log {log:q}"
 
@@ -55,7 +55,7 @@ rule expand_sample_mosei:
         code=code_of("expand_sample_mosei"),
         sample=str(raw_dir("mosei")),
     shell:
-        "python workflow/scripts/expand_sample_mosei.py --sample {params.sample:q} --out {output.raw:q}"
+        'python "$DYNMM_SCRIPTS/expand_sample_mosei.py" --sample {params.sample:q} --out {output.raw:q}'
         " --snippets {output.snippets:q} --log {log:q}"
 
 
@@ -83,5 +83,5 @@ rule prepare_mosei:
         code=code_of("prepare_mosei"),
         raw_dir=lambda wildcards, input: os.path.dirname(input.raw[0]),
     shell:
-        "python workflow/scripts/prepare_mosei.py --raw-dir {params.raw_dir:q}"
+        'python "$DYNMM_SCRIPTS/prepare_mosei.py" --raw-dir {params.raw_dir:q}'
         " --out results/{wildcards.preset}/mosei/prepared --log {log:q}"

@@ -28,7 +28,7 @@ rule count_expert_madds:
         code=task_code_of("count_expert_madds"),
         config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
     shell:
-        "python workflow/scripts/count_expert_madds.py --task {wildcards.task} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/count_expert_madds.py" --task {wildcards.task} --prepared {input.prepared:q}'
         " --out {output:q} --config {params.config:q} --log {log:q}"
 
 
@@ -56,7 +56,7 @@ rule train_expert:
             modality.expert_training(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python workflow/scripts/train_expert.py --task {wildcards.task} --name {wildcards.expert}"
+        'python "$DYNMM_SCRIPTS/train_expert.py" --task {wildcards.task} --name {wildcards.expert}'
         " --prepared {input.prepared:q} --seed {wildcards.seed} --resume-dir"
         " results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/seed{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"
@@ -87,7 +87,7 @@ rule store_expert_outputs:
             modality.stored_outputs(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python workflow/scripts/store_expert_outputs.py --task {wildcards.task} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/store_expert_outputs.py" --task {wildcards.task} --prepared {input.prepared:q}'
         " --training {input.training:q} --train {output.train:q} --validation {output.validation:q}"
         " --config {params.config:q} --log {log:q}"
 
@@ -116,7 +116,7 @@ rule cross_fit_expert:
             modality.cross_fitting(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python workflow/scripts/cross_fit_expert.py --task {wildcards.task} --name {wildcards.expert}"
+        'python "$DYNMM_SCRIPTS/cross_fit_expert.py" --task {wildcards.task} --name {wildcards.expert}'
         " --prepared {input.prepared:q} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/{wildcards.task}/resume/{wildcards.expert}/"
         "seed{wildcards.seed}/fold{wildcards.fold} --out {output:q}"
@@ -147,7 +147,7 @@ rule evaluate_expert:
             modality.expert_evaluation(config, wildcards.task, wildcards.expert)
         ),
     shell:
-        "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name {wildcards.expert}"
+        'python "$DYNMM_SCRIPTS/evaluate_modality.py" --task {wildcards.task} --name {wildcards.expert}'
         " --prepared {input.prepared:q} --training {input.training:q}"
         " --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"
@@ -181,7 +181,7 @@ rule train_dynamic:
             modality.dynamic_training(config, wildcards.task, point_of(wildcards))
         ),
     shell:
-        "python workflow/scripts/train_dynamic.py --task {wildcards.task} --name dynmm/{wildcards.point}"
+        'python "$DYNMM_SCRIPTS/train_dynamic.py" --task {wildcards.task} --name dynmm/{wildcards.point}'
         " --prepared {input.prepared:q} --experts {input.experts:q}"
         " --stored-train {input.stored_train:q} --stored-validation {input.stored_validation:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
@@ -216,7 +216,7 @@ rule evaluate_dynamic:
             modality.dynamic_evaluation(config, wildcards.task, point_of(wildcards))
         ),
     shell:
-        "python workflow/scripts/evaluate_modality.py --task {wildcards.task} --name dynmm"
+        'python "$DYNMM_SCRIPTS/evaluate_modality.py" --task {wildcards.task} --name dynmm'
         " --prepared {input.prepared:q} --training {input.training:q} {input.expert_training:q}"
         " --folds {input.folds:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --predictions {output.predictions:q}"

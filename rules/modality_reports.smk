@@ -1,31 +1,31 @@
 # MM-IMDB and CMU-MOSEI: metrics and predictions of the preset in config as tables and figures.
 # Needs: results/{preset}/{mmimdb,mosei}/: metrics.json and predictions.npz of experts and grid
 #        points, routing.json; resources/paper.yaml; for Figure 5 the prepared data, which holds the sentences.
-# Makes: reports/table1 and table2 (.csv, .md, .tex), figure4a, figure4b, figure5 and
-#        mosei_tradeoff (.pdf, .png) of the preset last asked for.
+# Makes: in reports/{preset}/: table1 and table2 (.csv, .md, .tex), figure4a, figure4b, figure5 and
+#        mosei_tradeoff (.pdf, .png).
 
 
 rule tabulate_modality:
     """Write Table 1 or 2 as CSV, Markdown and LaTeX."""
     input:
-        paper="resources/paper.yaml",
+        paper=own("resources/paper.yaml"),
         metrics=lambda wildcards: modality_results(
             modality_reports.TABLES[wildcards.table], "metrics.json"
         ),
         routing=routing_numbers,
     output:
         csv=report(
-            "reports/{table}.csv",
-            caption="../reports/captions/modality_table.rst",
+            "reports/{preset}/{table}.csv",
+            caption="../workflow/report/modality_table.rst",
             category="Tables",
             labels=paper_label,
         ),
-        md="reports/{table}.md",
-        tex="reports/{table}.tex",
+        md="reports/{preset}/{table}.md",
+        tex="reports/{preset}/{table}.tex",
     log:
-        "logs/tabulate_modality/{table}.log",
+        "logs/{preset}/tabulate_modality/{table}.log",
     benchmark:
-        "logs/benchmarks/tabulate_modality/{table}.tsv"
+        "results/{preset}/benchmarks/tabulate_modality/{table}.tsv"
     wildcard_constraints:
         table=one_of(modality_reports.TABLES),
     conda:
@@ -41,7 +41,7 @@ rule tabulate_modality:
         ),
         routing=given_routing,
     shell:
-        "python workflow/scripts/tabulate_modality.py --table {wildcards.table} --paper {input.paper:q}"
+        'python "$DYNMM_SCRIPTS/tabulate_modality.py" --table {wildcards.table} --paper {input.paper:q}'
         " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"
 
@@ -53,17 +53,17 @@ rule plot_tradeoff:
             modality_reports.TRADEOFFS[wildcards.figure][0], "metrics.json"
         ),
     output:
-        pdf="reports/{figure}.pdf",
+        pdf="reports/{preset}/{figure}.pdf",
         png=report(
-            "reports/{figure}.png",
-            caption="../reports/captions/tradeoff.rst",
+            "reports/{preset}/{figure}.png",
+            caption="../workflow/report/tradeoff.rst",
             category="Figures",
             labels=paper_label,
         ),
     log:
-        "logs/plot_tradeoff/{figure}.log",
+        "logs/{preset}/plot_tradeoff/{figure}.log",
     benchmark:
-        "logs/benchmarks/plot_tradeoff/{figure}.tsv"
+        "results/{preset}/benchmarks/plot_tradeoff/{figure}.tsv"
     wildcard_constraints:
         figure=one_of(modality_reports.TRADEOFFS),
     conda:
@@ -75,29 +75,29 @@ rule plot_tradeoff:
         code=code_of("plot_tradeoff"),
         config=lambda wildcards: as_json(modality_reports.tradeoff(config, wildcards.figure)),
     shell:
-        "python workflow/scripts/plot_tradeoff.py --metrics {input.metrics:q} --out {output.pdf:q}"
+        'python "$DYNMM_SCRIPTS/plot_tradeoff.py" --metrics {input.metrics:q} --out {output.pdf:q}'
         " --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
 rule plot_sentences:
     """Draw the sentences of one review, coloured by the path that each took."""
     input:
-        paper="resources/paper.yaml",
+        paper=own("resources/paper.yaml"),
         metrics=modality_results("mosei", "metrics.json"),
         predictions=modality_results("mosei", "predictions.npz"),
         prepared=f"results/{config['preset']}/mosei/prepared/manifest.json",
     output:
-        pdf="reports/figure5.pdf",
+        pdf="reports/{preset}/figure5.pdf",
         png=report(
-            "reports/figure5.png",
-            caption="../reports/captions/figure5.rst",
+            "reports/{preset}/figure5.png",
+            caption="../workflow/report/figure5.rst",
             category="Figures",
             labels={"paper": "Figure 5"},
         ),
     log:
-        "logs/plot_sentences/figure5.log",
+        "logs/{preset}/plot_sentences/figure5.log",
     benchmark:
-        "logs/benchmarks/plot_sentences/figure5.tsv"
+        "results/{preset}/benchmarks/plot_sentences/figure5.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -107,6 +107,6 @@ rule plot_sentences:
         code=code_of("plot_sentences"),
         config=as_json(modality_reports.sentences(config)),
     shell:
-        "python workflow/scripts/plot_sentences.py --paper {input.paper:q} --metrics {input.metrics:q}"
+        'python "$DYNMM_SCRIPTS/plot_sentences.py" --paper {input.paper:q} --metrics {input.metrics:q}'
         " --predictions {input.predictions:q} --manifest {input.prepared:q}"
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"

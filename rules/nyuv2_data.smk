@@ -31,6 +31,6 @@ rule prepare_nyuv2:
         code=code_of("prepare_nyuv2"),
         config=as_json(config["nyuv2"]["prepare"]),
     shell:
-        "python workflow/scripts/prepare_nyuv2.py --mat {input.mat:q} --splits {input.splits:q}"
+        'python "$DYNMM_SCRIPTS/prepare_nyuv2.py" --mat {input.mat:q} --splits {input.splits:q}'
         " --mapping {input.mapping:q} --out results/{wildcards.preset}/nyuv2/prepared"
         " --config {params.config:q} --log {log:q}"

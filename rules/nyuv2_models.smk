@@ -38,7 +38,7 @@ rule train_segmentation:
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
     shell:
-        "python workflow/scripts/train_segmentation.py --name {wildcards.run} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/train_segmentation.py" --name {wildcards.run} --prepared {input.prepared:q}'
         " {params.init:q} --seed {wildcards.seed}"
         " --workers {resources.workers} --pin-memory {resources.pin_memory}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/{wildcards.run}/seed{wildcards.seed}"
@@ -67,7 +67,7 @@ rule count_segmentation_madds:
         code=code_of("count_segmentation_madds"),
         config=lambda wildcards: as_json(segmentation.madds(config, wildcards.counted)),
     shell:
-        "python workflow/scripts/count_segmentation_madds.py --out {output:q} --config {params.config:q} --log {log:q}"
+        'python "$DYNMM_SCRIPTS/count_segmentation_madds.py" --out {output:q} --config {params.config:q} --log {log:q}'
 
 
 rule evaluate_segmentation:
@@ -95,7 +95,7 @@ rule evaluate_segmentation:
         released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(segmentation.evaluation(config, wildcards.run)),
     shell:
-        "python workflow/scripts/evaluate_segmentation.py --run {wildcards.run} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/evaluate_segmentation.py" --run {wildcards.run} --prepared {input.prepared:q}'
         " --weights {input.weights:q} --madds {input.madds:q} --seed {wildcards.seed}"
         " --metrics {output.metrics:q} --decisions {output.decisions:q}"
         " --config {params.config:q} --log {log:q}"

@@ -3,8 +3,8 @@
 #        V2 madds/.
 # Makes: results/{preset}/nyuv2/: noise/{run}/seed{seed}.csv (a row per setting, level and run),
 #        predicted_frames.npz; results/{preset}/{mmimdb,mosei}/noise/{model}/seed{seed}.csv;
-#        reports/figure6 (.csv, .pdf, .png), figure7 (.pdf, .png), robustness_{mmimdb,mosei} (.csv,
-#        .pdf, .png) and robustness.csv of the preset last asked for.
+#        in reports/{preset}/: figure6 (.csv, .pdf, .png), figure7 (.pdf, .png), robustness_{mmimdb,mosei} (.csv,
+#        .pdf, .png) and robustness.csv.
 # A sweep keeps finished levels in results/{preset}/{task}/resume/noise/, which is no output:
 # Snakemake deletes the outputs of a job that fails.
 
@@ -35,7 +35,7 @@ rule evaluate_noise:
         released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(robustness.noise(config, wildcards.run)),
     shell:
-        "python workflow/scripts/evaluate_noise.py --run {wildcards.run}"
+        'python "$DYNMM_SCRIPTS/evaluate_noise.py" --run {wildcards.run}'
         " --prepared {input.prepared:q} --weights {input.weights:q} --madds {input.madds:q}"
         " --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/noise/{wildcards.run}/seed{wildcards.seed}"
@@ -48,22 +48,22 @@ rule plot_figure6:
         sweeps=noise_sweeps(),
     output:
         csv=report(
-            "reports/figure6.csv",
-            caption="../reports/captions/figure6.rst",
+            "reports/{preset}/figure6.csv",
+            caption="../workflow/report/figure6.rst",
             category="Figures",
             labels={"paper": "Figure 6, numbers"},
         ),
-        pdf="reports/figure6.pdf",
+        pdf="reports/{preset}/figure6.pdf",
         png=report(
-            "reports/figure6.png",
-            caption="../reports/captions/figure6.rst",
+            "reports/{preset}/figure6.png",
+            caption="../workflow/report/figure6.rst",
             category="Figures",
             labels={"paper": "Figure 6"},
         ),
     log:
-        "logs/plot_figure6/figure6.log",
+        "logs/{preset}/plot_figure6/figure6.log",
     benchmark:
-        "logs/benchmarks/plot_figure6/figure6.tsv"
+        "results/{preset}/benchmarks/plot_figure6/figure6.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -73,7 +73,7 @@ rule plot_figure6:
         code=code_of("plot_figure6"),
         config=as_json(robustness.figure6(config)),
     shell:
-        "python workflow/scripts/plot_figure6.py --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        'python "$DYNMM_SCRIPTS/plot_figure6.py" --sweeps {input.sweeps:q} --csv {output.csv:q}'
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -99,7 +99,7 @@ rule predict_frames:
         released=[released_digest(run) for run, _ in robustness.predicted_runs(config)],
         config=as_json(robustness.predicted_frames(config)),
     shell:
-        "python workflow/scripts/predict_frames.py --prepared {input.prepared:q} --static {input.static:q}"
+        'python "$DYNMM_SCRIPTS/predict_frames.py" --prepared {input.prepared:q} --static {input.static:q}'
         " --dynamic {input.dynamic:q} --out {output:q} --config {params.config:q} --log {log:q}"
 
 
@@ -108,17 +108,17 @@ rule plot_figure7:
     input:
         frames=f"results/{config['preset']}/nyuv2/predicted_frames.npz",
     output:
-        pdf="reports/figure7.pdf",
+        pdf="reports/{preset}/figure7.pdf",
         png=report(
-            "reports/figure7.png",
-            caption="../reports/captions/figure7.rst",
+            "reports/{preset}/figure7.png",
+            caption="../workflow/report/figure7.rst",
             category="Figures",
             labels={"paper": "Figure 7"},
         ),
     log:
-        "logs/plot_figure7/figure7.log",
+        "logs/{preset}/plot_figure7/figure7.log",
     benchmark:
-        "logs/benchmarks/plot_figure7/figure7.tsv"
+        "results/{preset}/benchmarks/plot_figure7/figure7.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -128,7 +128,7 @@ rule plot_figure7:
         code=code_of("plot_figure7"),
         config=as_json(robustness.figure7(config)),
     shell:
-        "python workflow/scripts/plot_figure7.py --frames {input.frames:q} --out {output.pdf:q}"
+        'python "$DYNMM_SCRIPTS/plot_figure7.py" --frames {input.frames:q} --out {output.pdf:q}'
         " --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -161,7 +161,7 @@ rule evaluate_feature_noise:
             robustness.feature_noise(config, wildcards.task, wildcards.model)
         ),
     shell:
-        "python workflow/scripts/evaluate_feature_noise.py --task {wildcards.task} --model {wildcards.model}"
+        'python "$DYNMM_SCRIPTS/evaluate_feature_noise.py" --task {wildcards.task} --model {wildcards.model}'
         " --prepared {input.prepared:q} --training {input.trainings:q}"
         " --seed {wildcards.seed} --resume-dir results/{wildcards.preset}/{wildcards.task}/"
         "resume/noise/{wildcards.model}/seed{wildcards.seed}"
@@ -174,22 +174,22 @@ rule plot_robustness:
         sweeps=lambda wildcards: feature_sweeps(wildcards.task),
     output:
         csv=report(
-            "reports/robustness_{task}.csv",
-            caption="../reports/captions/robustness.rst",
+            "reports/{preset}/robustness_{task}.csv",
+            caption="../workflow/report/robustness.rst",
             category="Figures",
             labels=lambda wildcards: {"paper": f"robustness {wildcards.task}, numbers"},
         ),
-        pdf="reports/robustness_{task}.pdf",
+        pdf="reports/{preset}/robustness_{task}.pdf",
         png=report(
-            "reports/robustness_{task}.png",
-            caption="../reports/captions/robustness.rst",
+            "reports/{preset}/robustness_{task}.png",
+            caption="../workflow/report/robustness.rst",
             category="Figures",
             labels=lambda wildcards: {"paper": f"robustness {wildcards.task}"},
         ),
     log:
-        "logs/plot_robustness/{task}.log",
+        "logs/{preset}/plot_robustness/{task}.log",
     benchmark:
-        "logs/benchmarks/plot_robustness/{task}.tsv"
+        "results/{preset}/benchmarks/plot_robustness/{task}.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -199,7 +199,7 @@ rule plot_robustness:
         code=code_of("plot_robustness"),
         config=lambda wildcards: as_json(robustness.feature_figure(config, wildcards.task)),
     shell:
-        "python workflow/scripts/plot_robustness.py --sweeps {input.sweeps:q} --csv {output.csv:q}"
+        'python "$DYNMM_SCRIPTS/plot_robustness.py" --sweeps {input.sweeps:q} --csv {output.csv:q}'
         " --out {output.pdf:q} --png {output.png:q} --config {params.config:q} --log {log:q}"
 
 
@@ -211,15 +211,15 @@ rule tabulate_robustness:
         mosei=feature_sweeps("mosei"),
     output:
         report(
-            "reports/robustness.csv",
-            caption="../reports/captions/robustness_areas.rst",
+            "reports/{preset}/robustness.csv",
+            caption="../workflow/report/robustness_areas.rst",
             category="Tables",
             labels={"paper": "robustness of all tasks"},
         ),
     log:
-        "logs/tabulate_robustness/robustness.log",
+        "logs/{preset}/tabulate_robustness/robustness.log",
     benchmark:
-        "logs/benchmarks/tabulate_robustness/robustness.tsv"
+        "results/{preset}/benchmarks/tabulate_robustness/robustness.tsv"
     conda:
         "../envs/reporting.yaml"
     threads: 1
@@ -229,5 +229,5 @@ rule tabulate_robustness:
         code=code_of("tabulate_robustness"),
         config=as_json(robustness.areas(config)),
     shell:
-        "python workflow/scripts/tabulate_robustness.py --nyuv2 {input.nyuv2:q} --mmimdb {input.mmimdb:q}"
+        'python "$DYNMM_SCRIPTS/tabulate_robustness.py" --nyuv2 {input.nyuv2:q} --mmimdb {input.mmimdb:q}'
         " --mosei {input.mosei:q} --out {output:q} --config {params.config:q} --log {log:q}"

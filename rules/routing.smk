@@ -3,8 +3,8 @@
 #        stored outputs of frozen experts on the validation split, the prepared arrays;
 #        results/{preset}/nyuv2/: weights of the runs with a gate, metrics of all, madds/.
 # Makes: results/{preset}/nyuv2/routing/{run}/seed{seed}.npz (every test frame on every path),
-#        results/{preset}/{task}/routing.json (all numbers) and reports/routing_{task} (.csv, .md,
-#        .pdf, .png) of the preset last asked for.
+#        results/{preset}/{task}/routing.json (all numbers) and reports/{preset}/routing_{task}
+#        (.csv, .md, .pdf, .png).
 # Forced paths keep finished batches in results/{preset}/nyuv2/resume/paths/, which is no output.
 
 
@@ -31,7 +31,7 @@ rule evaluate_paths:
         released=lambda wildcards: released_digest(wildcards.run),
         config=lambda wildcards: as_json(routing.forced_paths(config, wildcards.run)),
     shell:
-        "python workflow/scripts/evaluate_paths.py --run {wildcards.run} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/evaluate_paths.py" --run {wildcards.run} --prepared {input.prepared:q}'
         " --weights {input.weights:q} --seed {wildcards.seed}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/paths/{wildcards.run}/seed{wildcards.seed}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
@@ -59,7 +59,7 @@ rule evaluate_path_routing:
         code=code_of("evaluate_path_routing"),
         config=as_json(routing.study(config, "nyuv2")),
     shell:
-        "python workflow/scripts/evaluate_path_routing.py --paths {input.paths:q} --metrics {input.metrics:q}"
+        'python "$DYNMM_SCRIPTS/evaluate_path_routing.py" --paths {input.paths:q} --metrics {input.metrics:q}'
         " --dynamic-madds {input.dynamic:q} --static-madds {input.static:q}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
 
@@ -86,7 +86,7 @@ rule evaluate_routing:
         code=task_code_of("evaluate_routing", "routing"),
         config=lambda wildcards: as_json(routing.study(config, wildcards.task)),
     shell:
-        "python workflow/scripts/evaluate_routing.py --task {wildcards.task} --prepared {input.prepared:q}"
+        'python "$DYNMM_SCRIPTS/evaluate_routing.py" --task {wildcards.task} --prepared {input.prepared:q}'
         " --metrics {input.metrics:q} --predictions {input.predictions:q}"
         " --validation {input.validation:q}"
         " --out {output:q} --config {params.config:q} --log {log:q}"
@@ -98,16 +98,16 @@ rule tabulate_routing:
         routing=f"results/{config['preset']}/{{task}}/routing.json",
     output:
         csv=report(
-            "reports/routing_{task}.csv",
-            caption="../reports/captions/routing.rst",
+            "reports/{preset}/routing_{task}.csv",
+            caption="../workflow/report/routing.rst",
             category="Tables",
             labels=lambda wildcards: {"paper": f"routing {wildcards.task}"},
         ),
-        md="reports/routing_{task}.md",
+        md="reports/{preset}/routing_{task}.md",
     log:
-        "logs/tabulate_routing/{task}.log",
+        "logs/{preset}/tabulate_routing/{task}.log",
     benchmark:
-        "logs/benchmarks/tabulate_routing/{task}.tsv"
+        "results/{preset}/benchmarks/tabulate_routing/{task}.tsv"
     wildcard_constraints:
         task=one_of(TASKS),
     conda:
@@ -119,7 +119,7 @@ rule tabulate_routing:
         code=code_of("tabulate_routing"),
         config=lambda wildcards: as_json(routing.report(config, wildcards.task)),
     shell:
-        "python workflow/scripts/tabulate_routing.py --routing {input.routing:q} --out {output.csv:q}"
+        'python "$DYNMM_SCRIPTS/tabulate_routing.py" --routing {input.routing:q} --out {output.csv:q}'
         " --md {output.md:q} --config {params.config:q} --log {log:q}"
 
 
@@ -128,17 +128,17 @@ rule plot_routing:
     input:
         routing=f"results/{config['preset']}/{{task}}/routing.json",
     output:
-        pdf="reports/routing_{task}.pdf",
+        pdf="reports/{preset}/routing_{task}.pdf",
         png=report(
-            "reports/routing_{task}.png",
-            caption="../reports/captions/routing.rst",
+            "reports/{preset}/routing_{task}.png",
+            caption="../workflow/report/routing.rst",
             category="Figures",
             labels=lambda wildcards: {"paper": f"routing {wildcards.task}"},
         ),
     log:
-        "logs/plot_routing/{task}.log",
+        "logs/{preset}/plot_routing/{task}.log",
     benchmark:
-        "logs/benchmarks/plot_routing/{task}.tsv"
+        "results/{preset}/benchmarks/plot_routing/{task}.tsv"
     wildcard_constraints:
         task=one_of(TASKS),
     conda:
@@ -150,5 +150,5 @@ rule plot_routing:
         code=code_of("plot_routing"),
         config=lambda wildcards: as_json(routing.report(config, wildcards.task)),
     shell:
-        "python workflow/scripts/plot_routing.py --routing {input.routing:q} --out {output.pdf:q}"
+        'python "$DYNMM_SCRIPTS/plot_routing.py" --routing {input.routing:q} --out {output.pdf:q}'
         " --png {output.png:q} --config {params.config:q} --log {log:q}"

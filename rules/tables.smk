@@ -1,28 +1,28 @@
 # Tables: metrics of the preset in config, beside the paper's numbers.
 # Needs: results/{preset}/<task>/metrics/ and, for gains over random, routing.json;
 #        resources/paper.yaml.
-# Makes: reports/table*.csv, .md and .tex of the preset last asked for.
+# Makes: reports/{preset}/table3 and table4 (.csv, .md, .tex).
 
 
 rule tabulate_segmentation:
     """Write Table 3 or 4 as CSV, Markdown and LaTeX."""
     input:
-        paper="resources/paper.yaml",
+        paper=own("resources/paper.yaml"),
         metrics=segmentation_results("metrics/{run}/seed{seed}/metrics.json"),
         routing=routing_numbers,
     output:
         csv=report(
-            "reports/{table}.csv",
-            caption="../reports/captions/segmentation_table.rst",
+            "reports/{preset}/{table}.csv",
+            caption="../workflow/report/segmentation_table.rst",
             category="Tables",
             labels=paper_label,
         ),
-        md="reports/{table}.md",
-        tex="reports/{table}.tex",
+        md="reports/{preset}/{table}.md",
+        tex="reports/{preset}/{table}.tex",
     log:
-        "logs/tabulate_segmentation/{table}.log",
+        "logs/{preset}/tabulate_segmentation/{table}.log",
     benchmark:
-        "logs/benchmarks/tabulate_segmentation/{table}.tsv"
+        "results/{preset}/benchmarks/tabulate_segmentation/{table}.tsv"
     wildcard_constraints:
         table="table3|table4",
     conda:
@@ -37,6 +37,6 @@ rule tabulate_segmentation:
         ),
         routing=given_routing,
     shell:
-        "python workflow/scripts/tabulate_segmentation.py --table {wildcards.table} --paper {input.paper:q}"
+        'python "$DYNMM_SCRIPTS/tabulate_segmentation.py" --table {wildcards.table} --paper {input.paper:q}'
         " --metrics {input.metrics:q} {params.routing:q} --out {output.csv:q}"
         " --config {params.config:q} --log {log:q}"

@@ -32,7 +32,7 @@ def test_a_file_of_weights_stands_for_itself(weights):
 def test_other_weights_than_were_trained_are_refused(weights, spoil):
     training = training_of(weights)
     spoil(weights)
-    with pytest.raises(InputError, match="not the weights that were trained.*SHA-256"):
+    with pytest.raises(InputError, match=r"not the weights that were trained.*SHA-256"):
         published_weights(training)
 
 

@@ -3,6 +3,7 @@
 Only the standard library is used here: the Snakefile calls this at every start.
 """
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -29,10 +30,8 @@ def kept_sha256(path):
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none is kept, or nothing that is one
     digest = sha256(path)
-    try:
+    with contextlib.suppress(OSError):
         write_json(kept, stamp | {"sha256": digest})
-    except OSError:
-        pass
     return digest
 
 
