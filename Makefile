@@ -52,7 +52,7 @@ $(READY): requirements.txt pyproject.toml
 
 # Tables and figures alone: they come back in seconds.
 clean-reports:
-	rm -rf reports/*.csv reports/*.md reports/*.tex reports/*.pdf reports/*.png
+	rm -rf reports
 
 # Everything that was computed: it has to be trained again.
 clean-results: clean-reports

@@ -35,6 +35,7 @@ TARGETS = {
     "robustness",
     "routing",
 }  # rules that make nothing
+COPYING = "show_"
 LABELS = ("run", "table", "counted", "expert", "point")
 
 
@@ -98,12 +99,13 @@ def make(folder, *targets):
 def planned(folder, *options):
     """How many jobs a dry run plans, by rule and the job's first wildcard of `LABELS` (or "").
 
-    A point is labelled by its lambda, or by the name of its gate.
+    A point is labelled by its lambda, or by the name of its gate. Rules that copy reports are left
+    out.
     """
     jobs, rule, seen = Counter(), None, {}
     for line in [*snakemake(folder, "--dry-run", *options).stdout.splitlines(), "rule end:"]:
         if match := re.match(r"(?:local)?rule (\w+):$", line):
-            if rule not in TARGETS:
+            if rule not in TARGETS and not (rule or "").startswith(COPYING):
                 jobs[rule, next((seen[k] for k in LABELS if k in seen), "")] += 1
             rule, seen = match[1], {}
         elif line.startswith("    wildcards: "):
