@@ -6,6 +6,7 @@ float64 too, so that the bounds can be tight.
 
 import contextlib
 import tempfile
+from pathlib import Path
 from unittest import mock
 
 import torch
@@ -13,6 +14,7 @@ import torch
 import fixture_rules as rules
 from dynmm.errors import InputError
 from dynmm.training import loop
+from dynmm.training.checkpoints import Checkpoints
 from dynmm.training.run_directory import RunDirectory
 
 STEP = ("task", "resource", "total", "grad_norm", "grad_norm_at_step", "learning_rate", "momentum")
@@ -189,13 +191,16 @@ def course(task, **settings):
     """(epochs done, epochs whose weights were kept) of a run, both counted from 1."""
     kept, done = [], []
 
-    class Directory(RunDirectory):
-        def save_best(self, tensors):
-            kept.append(len(done) + 1)
+    class Recording(Checkpoints):
+        def save(self, state, best_epoch, best):
+            if best is not None:
+                kept.append(best_epoch)
+            if state["partial"] is None:
+                done.append(state["progress"]["epoch"])
 
-        def save_state(self, state):
-            done.append(state["progress"]["epoch"])
+        def store_best(self, epoch, tensors):
+            assert epoch == kept[-1]
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(InputError):
-        loop.fit(task, Directory(folder, "0" * 64, {}), loop.LoopSettings(seed=0, **settings))
+        loop.fit(task, Recording(Path(folder), 0), loop.LoopSettings(seed=0, **settings))
     return len(done), kept

@@ -187,9 +187,9 @@ def test_patience_and_the_best_epoch(tmp_path, higher, scores, patience, epochs,
 @pytest.mark.parametrize(("higher", "best"), [(False, 2), (True, 3)])
 def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path, higher, best):
     run = directory(tmp_path)
-    _, best = fit(Scripted([2.0, 1.0, 3.0, 2.0], higher), run.checkpoints, settings())
+    _, stored = fit(Scripted([2.0, 1.0, 3.0, 2.0], higher), run.checkpoints, settings())
     _, weights = plain()
-    kept = load_file(run.path / best["best"])
+    kept = load_file(run.path / stored["best"])
     for name, value in weights[best - 1].items():
         torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(weights[-1]["0.weight"], kept["0.weight"], rtol=1e-3)

@@ -18,7 +18,6 @@ UNSEEN = (
     "errors.py",
     "execution.py",
     "stop_signals.py",
-    "progress.py",
     "checkpoints.py",
 )
 
