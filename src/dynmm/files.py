@@ -109,6 +109,7 @@ def try_lock(path):
 
 
 def _open_lock(path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)  # it may be removed while others wait
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
