@@ -187,6 +187,22 @@ def reports_of(name, **values):
     return [f"reports/{folder}{n}" for folder in (f"{config['preset']}/", "") for n in names]
 
 
+def imagenet_weights(wildcards):
+    """Input function: ImageNet weights that the encoders of a run start from; nothing for most."""
+    name = segmentation.imagenet_file(config, wildcards.run)
+    if name is None:
+        return []
+    if name in datasets()["imagenet"]["files"]:
+        # its name says what it holds, and the training compares: a time stamp says nothing
+        return ancient(raw_file("imagenet", name)(wildcards))
+    if not Path(raw_path("imagenet", name)).exists():
+        stop(
+            f"ImageNet weights are missing: {raw_path('imagenet', name)}. Fetch that file from "
+            f"{segmentation.ESANET_PAGE}, or set nyuv2.network.pretrained to none."
+        )
+    return raw_path("imagenet", name)
+
+
 def paper_label(wildcards):
     """Report label of a table or figure: its number in the paper, or its name where it has none."""
     name = wildcards.get("table", None) or wildcards.figure

@@ -1,4 +1,5 @@
-# Raw files that config allows to fetch (data.<task>.download) and that are not there yet.
+# Raw files that config allows to fetch (data.<task>.download, data.imagenet.download for weights of
+# encoders) and that are not there yet. Fetched where the command was given, not in a cluster job.
 # Needs: config/datasets.yaml (addresses, sizes, checksums), the network.
 # Makes: data.<task>.raw_dir/<file>, write-protected. One rule a file, so that a failure costs the
 #        others nothing. A file that is there has no rule: it is neither fetched nor asked for again.
@@ -9,7 +10,7 @@ for task, file in missing_raw_files():
     rule:
         """Fetch one raw file, going on where an earlier attempt was cut off."""
         name:
-            f"download_raw_{Path(file).stem}"
+            f"download_raw_{re.sub(r'[^A-Za-z0-9]', '_', Path(file).stem)}"
         output:
             protected(raw_path(task, file)),
         log:

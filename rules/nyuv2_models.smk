@@ -1,6 +1,6 @@
 # NYU Depth V2: prepared arrays to trained networks, their multiply-adds and their metrics.
 # Needs: results/{preset}/nyuv2/prepared/manifest.json with its arrays; released weights where a run
-#        of the config names some.
+#        of the config names some; ImageNet weights in data.imagenet.raw_dir where it asks for them.
 # Makes: models/{run}/seed{seed}/ (weights, history, training), madds/{kind or run}.json and
 #        metrics/{run}/seed{seed}/ (metrics, decisions) in results/{preset}/nyuv2/.
 # A training keeps its unfinished state in results/{preset}/nyuv2/resume/, which is no output:
@@ -12,6 +12,7 @@ rule train_segmentation:
     input:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         init=init_weights,
+        imagenet=imagenet_weights,
     output:
         weights="results/{preset}/nyuv2/models/{run}/seed{seed}/weights.safetensors",
         history="results/{preset}/nyuv2/models/{run}/seed{seed}/history.csv",
@@ -37,9 +38,12 @@ rule train_segmentation:
         ),
         config=lambda wildcards: as_json(segmentation.training(config, wildcards.run)),
         init=lambda wildcards, input: ["--init", str(input.init)] if input.init else [],
+        imagenet=lambda wildcards, input: (
+            ["--imagenet", str(input.imagenet)] if input.imagenet else []
+        ),
     shell:
         'python "$DYNMM_SCRIPTS/train_segmentation.py" --name {wildcards.run} --prepared {input.prepared:q}'
-        " {params.init:q} --seed {wildcards.seed}"
+        " {params.init:q} {params.imagenet:q} --seed {wildcards.seed}"
         " --workers {resources.workers} --pin-memory {resources.pin_memory}"
         " --resume-dir results/{wildcards.preset}/nyuv2/resume/{wildcards.run}/seed{wildcards.seed}"
         " --weights {output.weights:q} --history {output.history:q}"

@@ -310,5 +310,6 @@ def test_described_data_sets_are_complete():
         for source in entry["files"].values():
             assert set(source) - FILE_MAY_SAY == FILE_KEYS
             assert all(address.startswith("http") for address in source["addresses"])
+            assert source["sha256"] is None or len(source["sha256"]) == 64
     labeled = described["nyuv2"]["files"]["nyu_depth_v2_labeled.mat"]
     assert labeled["bytes"] == 2972037809

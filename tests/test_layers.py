@@ -20,7 +20,8 @@ GROUND = {
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "code_closure": set(),
     "gpu_presence": set(),
-    "device": set(),
+    "device_lease": set(),
+    "device": {"device_lease", "gpu_presence"},
     "program": set(),
     "provenance": {"code_closure"},
     "configuration": set(),

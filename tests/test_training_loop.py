@@ -11,7 +11,6 @@ import pytest
 
 import toy_training
 from dynmm import stop_signals
-from dynmm.device import lease
 from dynmm.errors import InputError
 from dynmm.stop_signals import Stopped, listen
 from dynmm.training.checkpoints import CheckpointClock
@@ -211,21 +210,11 @@ def test_a_second_process_waits_for_the_first_and_takes_its_result(tmp_path, cap
     assert caplog.text.count("another process trains this run") == 1
 
 
-@pytest.mark.parametrize(
-    ("take", "free"),
-    [
-        (
-            "from dynmm.training.run_directory import RunDirectory; "
-            "held = RunDirectory(sys.argv[1], 'a' * 64, {})",
-            lambda folder: RunDirectory(folder, "a" * 64, {}).close(),
-        ),
-        ("from dynmm.device import lease; lease(1, sys.argv[1])", lambda f: lease(1, f, 1e9)),
-    ],
-)
-def test_what_a_killed_process_forked_does_not_keep_its_locks(tmp_path, take, free):
+def test_what_a_killed_process_forked_does_not_keep_its_lock(tmp_path):
     """As processes that load batches, which outlive it by some seconds."""
     program = (
-        f"import os, sys, time; {take}; child = not os.fork(); "
+        "import os, sys, time; from dynmm.training.run_directory import RunDirectory; "
+        "held = RunDirectory(sys.argv[1], 'a' * 64, {}); child = not os.fork(); "
         "print(os.getpid(), flush=True) if child else None; time.sleep(600)"
     )
     holder = subprocess.Popen(
@@ -236,34 +225,7 @@ def test_what_a_killed_process_forked_does_not_keep_its_locks(tmp_path, take, fr
     holder.wait()
     try:
         os.kill(child, 0)  # it lives
-        free(tmp_path)
+        RunDirectory(tmp_path, "a" * 64, {}).close()
     finally:
         os.kill(child, signal.SIGKILL)
         holder.stdout.close()
-
-
-def test_leases_are_exclusive_and_survive_a_kill_of_the_holder(tmp_path):
-    hold = (
-        "import sys, time; from dynmm.device import lease; "
-        "print(lease(2, sys.argv[1]), flush=True); time.sleep(60)"
-    )
-    holders = [
-        subprocess.Popen(
-            [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, env=ENVIRONMENT
-        )
-        for _ in range(2)
-    ]
-    taken = sorted(int(holder.stdout.readline()) for holder in holders)
-    assert taken == [0, 1]
-    waiting = subprocess.Popen(
-        [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, env=ENVIRONMENT
-    )
-    with pytest.raises(subprocess.TimeoutExpired):
-        waiting.communicate(timeout=2)
-    holders[1].kill()
-    freed = int(waiting.stdout.readline())
-    for process in (*holders, waiting):
-        process.kill()
-        process.communicate()
-    assert freed in taken
-    assert lease(2, tmp_path) in (0, 1)

@@ -154,7 +154,10 @@ def test_the_paper_preset_fetches_the_raw_files_it_lacks(tmp_path):
     paper = ("--config", "preset=paper")
     everything = planned(tree, "nyuv2", *paper)
     fetched = {rule for rule, _ in everything if rule.startswith("download_raw")}
-    assert len(fetched) == 3
+    assert len(fetched) == 5
     write_raw(tree / "data/nyuv2")
+    (tree / "data/imagenet").mkdir()
+    for name in ("resnet50-0676ba61.pth", "resnet18-f37072fd.pth"):
+        (tree / "data/imagenet" / name).touch()
     there = planned(tree, "nyuv2", *paper)
     assert everything - there == {(rule, ""): 1 for rule in fetched}

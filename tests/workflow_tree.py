@@ -76,6 +76,9 @@ def fresh_tree(folder):
         raw.mkdir(parents=True)
         for name in names:
             (raw / name).write_text(name)
+    weights = folder / SETTINGS["data"]["imagenet"]["raw_dir"] / "resnet18-f37072fd.pth"
+    weights.parent.mkdir(parents=True)
+    weights.write_text(weights.name)
     return folder
 
 

@@ -13,6 +13,7 @@ PACKAGE = "dynmm"
 # which device computes, how a program starts, speaks and is stopped: no result follows from it
 UNSEEN = (
     "device.py",
+    "device_lease.py",
     "gpu_presence.py",
     "program.py",
     "errors.py",

@@ -5,6 +5,14 @@ from dynmm.vocabulary import TEST
 
 LEARNED_GATE_KEYS = ("resource_weight", "cost_convention", "gumbel")
 CONSTANT_TEMPERATURE = [1.0, 1.0]  # from the first epoch to the last
+# files of ImageNet weights: torchvision's first set, whose names end in the start of their SHA-256
+TORCHVISION_FILES = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+}
+ESANET_FILES = {"resnet18": "r18_NBt1D.pth", "resnet34": "r34_NBt1D.pth"}
+ESANET_PAGE = "https://github.com/TUI-NICR/ESANet (README, ImageNet-pretrained encoders)"
 LOADING_KEYS = ("workers", "pin_memory")  # how frames are loaded: no result follows from it
 
 
@@ -49,6 +57,15 @@ def loading(config, run):
 def network(config, run):
     """The network of the run `run`: its own keys over those that all share."""
     return {**config["nyuv2"]["network"], **config["nyuv2"]["runs"][run].get("network", {})}
+
+
+def imagenet_file(config, run):
+    """Name of the file with the weights that a run's encoders start from; None where none do."""
+    asked = network(config, run)
+    if asked["pretrained"] == "none" or "init_from" in config["nyuv2"]["runs"][run]:
+        return None
+    files = ESANET_FILES if asked["block"] == "NonBottleneck1D" else TORCHVISION_FILES
+    return files[asked["encoder"]]
 
 
 def shape(config, run):

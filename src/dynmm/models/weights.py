@@ -63,8 +63,11 @@ def load_released(model, path):
     return fill(model, read_checkpoint(path), path)
 
 
-def read_checkpoint(path):
-    """The tensors under `state_dict` of a torch checkpoint, by name; see `load_released`."""
+def read_checkpoint(path, key="state_dict"):
+    """The tensors under a key of a torch checkpoint, by name; see `load_released`.
+
+    With None as key the checkpoint is the dict of tensors itself.
+    """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -74,7 +77,7 @@ def read_checkpoint(path):
             "the checkpoint holds objects that are not tensors, or is no checkpoint; not loaded",
             file=path,
             found=_first_line(error),
-            expected="a dict with state_dict, of tensors",
+            expected="a dict of tensors",
             fix="Download it again from its authors.",
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -84,14 +87,16 @@ def read_checkpoint(path):
             found=_first_line(error),
             fix="Download it again.",
         ) from None
-    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    state = checkpoint
+    if key is not None:
+        state = checkpoint.get(key) if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not state:
         found = list(checkpoint)[:10] if isinstance(checkpoint, dict) else type(checkpoint).__name__
         raise InputError(
             "no weights in the checkpoint",
             file=path,
             found=found,
-            expected="a dict with state_dict",
+            expected=f"a dict with {key}" if key else "a dict of tensors",
         )
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):

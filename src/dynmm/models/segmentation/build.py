@@ -17,17 +17,17 @@ ARGUMENTS = (
 
 
 def build_segmentation(kind, network, num_classes=40):
-    """A network with fresh weights, or encoders trained on ImageNet where the config asks.
+    """A network with fresh weights, or with encoders trained on ImageNet.
 
     Args:
         kind: "rgb" or "depth" (one modality), "static" (ESANet) or "dynamic" (DynMM).
-        network: the config's `nyuv2.network`; with `pretrained: imagenet` the encoders' weights
-            are fetched, or read from torch's cache.
+        network: the config's `nyuv2.network`; its `pretrained` is "none", or the path of the file
+            with the encoders' weights.
         num_classes: number of classes.
 
     Raises:
         ValueError: if the kind is unknown.
-        InputError: if the size does not suit the network or the encoder weights cannot be had.
+        InputError: if the size does not suit the network or the encoder weights do not.
     """
     arguments = {key: network[key] for key in ARGUMENTS} | {"num_classes": num_classes}
     if kind in ("rgb", "depth"):
@@ -37,5 +37,5 @@ def build_segmentation(kind, network, num_classes=40):
     else:
         raise ValueError(f"segmentation network {kind!r}; expected one of {', '.join(KINDS)}")
     if network["pretrained"] != "none":
-        load_imagenet_encoders(model)
+        load_imagenet_encoders(model, network["pretrained"])
     return model
