@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+from dynmm.device import numerics
 from dynmm.files import read_json, sha256
 from dynmm.training.loop import LoopSettings, epoch_seed, fit
 from dynmm.training.run_directory import RunDirectory, publish, run_to_end
@@ -26,6 +27,7 @@ class Regression:
 
     name, score_name, higher_is_better = "regression", "loss", False
     validates_in_training_mode = False
+    device = torch.device("cpu")
 
     def __init__(self, factor=1.0):
         torch.manual_seed(1)
@@ -237,7 +239,8 @@ def test_a_run_ends_once_and_is_recalled_from_then_on(tmp_path):
     assert len(built) == 1
     assert again.history == first.history and again.summary == first.summary
     expected = {"epochs": 4, "best_epoch": 2, "best_score": 1.0, "score_name": "loss"}
-    assert first.summary == {**expected, "select_on": "test"}
+    ran_on = numerics(torch.device("cpu"))
+    assert first.summary == {**expected, "select_on": "test", "ran_on": ran_on}
     _, weights = plain(2)
     for found in (first, again):
         torch.testing.assert_close(found.weights["0.weight"], weights[1]["0.weight"])

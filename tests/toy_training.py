@@ -16,6 +16,7 @@ from dynmm.training.run_directory import RunDirectory
 class ToyTask:
     name, score_name, higher_is_better = "toy", "loss", False
     validates_in_training_mode = False
+    device = torch.device("cpu")
 
     def __init__(self, pause=0.0, learning_rate=0.05, poison=None):
         torch.manual_seed(1)

@@ -10,7 +10,7 @@ dynamic model.
 from pathlib import Path
 
 from dynmm import program
-from dynmm.device import acquire_device
+from dynmm.device import acquire_device, numerics
 from dynmm.evaluation.modality.budgets import BudgetedGate
 from dynmm.evaluation.modality.epochs import epochs_behind
 from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings, networks_of
@@ -22,7 +22,6 @@ from dynmm.evaluation.modality.own_experts import (
 from dynmm.evaluation.modality.results import (
     dynamic_record,
     expert_record,
-    measured_on,
     save_predictions,
 )
 from dynmm.execution import execution
@@ -100,7 +99,7 @@ def main(arguments):
             "modality": letters,
             **own,
             "epochs": epochs_behind(arguments.training, arguments.folds),
-            "measured_on": measured_on(device, settings),
+            "measured_on": numerics(device) | {"batch_size": settings["batch_size"]},
             "provenance": _provenance(arguments, weights, task, evaluation),
         },
     )

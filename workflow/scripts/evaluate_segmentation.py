@@ -1,14 +1,11 @@
 """Evaluate one segmentation network on the test split: metrics and decisions."""
 
-import platform
 from pathlib import Path
-
-import torch
 
 from dynmm import program
 from dynmm.data.nyuv2.batches import evaluation_batches
 from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
-from dynmm.device import acquire_device
+from dynmm.device import acquire_device, numerics
 from dynmm.evaluation.segmentation.budget import set_budget
 from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
 from dynmm.execution import execution
@@ -81,11 +78,7 @@ def main(arguments):
             "epochs_total": run.get("epochs_total"),
             **segmentation_metrics(result, madds, manifest["class_names"]),
             **_budget(run, budget, result.path),
-            "measured_on": {
-                "device": _device_name(device),
-                "threads": torch.get_num_threads(),
-                "batch_size": config["evaluation"]["batch_size"],
-            },
+            "measured_on": numerics(device) | {"batch_size": config["evaluation"]["batch_size"]},
             "provenance": record,
         },
     )
@@ -95,10 +88,6 @@ def _budget(run, budget, paths):
     if budget is None:
         return {}
     return {"budget": {"weights_of": run["weights_of"], **budget.record(paths)}}
-
-
-def _device_name(device):
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def parse(argv=None):

@@ -23,6 +23,7 @@ class TrainingTask(Protocol):
 
     name: str
     model: torch.nn.Module
+    device: torch.device
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler | None  # stepped once an epoch
     score_name: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
-from dynmm.device import acquire_device
+from dynmm.device import acquire_device, numerics
 from dynmm.execution import execution
 from dynmm.files import atomic_path, link_or_copy, read_json, sha256, try_lock, write_json
 from dynmm.provenance import fingerprint
@@ -163,6 +163,7 @@ def run_to_end(build, directory, settings, select_on):
                 "best_score": progress.best_score,
                 "score_name": task.score_name,
                 "select_on": select_on,
+                "ran_on": numerics(task.device),
             },
         }
         directory.finish(finished, best)

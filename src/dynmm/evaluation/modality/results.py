@@ -1,9 +1,6 @@
 """What an evaluated expert or dynamic model leaves: `metrics.json` and `predictions.npz`."""
 
-import platform
-
 import numpy as np
-import torch
 
 from dynmm.files import atomic_path
 from dynmm.models.experts.dynamic import madds_by_path
@@ -88,16 +85,6 @@ def mean_madds(shares, expert_madds, gate_madds, soft=False, reads_first=False):
         return gate_madds + sum(expert_madds)
     ran = madds_by_path(expert_madds, reads_first)
     return gate_madds + sum(share * cost for share, cost in zip(shares, ran, strict=True))
-
-
-def measured_on(device, settings):
-    """Where and how `seconds_per_sample` was measured."""
-    gpu = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if gpu else platform.machine(),
-        "threads": torch.get_num_threads(),
-        "batch_size": settings["batch_size"],
-    }
 
 
 def save_predictions(path, result, ids, targets, more=None):

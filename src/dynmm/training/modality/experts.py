@@ -39,7 +39,7 @@ class ModalityTraining:
     def __init__(self, name, task, model, settings, *, train, validation, seed, device):
         self.name, self.task, self.settings, self.seed = name, task, settings, seed
         self.score_name, self.higher_is_better = task.score_name, task.higher_is_better
-        self.model = model.to(device)
+        self.model, self.device = model.to(device), device
         self.train_split, self.validation = train.to(device), validation.to(device)
         parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = AdamW(
