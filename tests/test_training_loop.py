@@ -15,7 +15,7 @@ from dynmm.errors import InputError
 from dynmm.stop_signals import Stopped, listen
 from dynmm.training.checkpoints import CheckpointClock
 from dynmm.training.loop import LoopSettings, fit
-from dynmm.training.run_directory import RunDirectory, publish, run_to_end
+from dynmm.training.run_directory import RunDirectory, device_for, publish, run_to_end
 from training_programs import checkpoints, newest_state
 
 PROGRAM = Path(toy_training.__file__)
@@ -194,6 +194,36 @@ def test_a_finished_run_holds_its_weights_once_and_no_state(tmp_path):
     (tmp_path / "weights.safetensors").unlink()
     to_end(tmp_path / "resume", tmp_path)  # published again
     assert best.samefile(tmp_path / "weights.safetensors")
+
+
+def test_a_finished_run_waits_for_no_device(tmp_path, monkeypatch):
+    def acquire(deterministic):
+        raise AssertionError("a device was asked for")
+
+    monkeypatch.setattr("dynmm.training.run_directory.acquire_device", acquire)
+    to_end(tmp_path)
+    directory = RunDirectory(tmp_path, "a" * 64, {})
+    assert device_for(directory) is None
+    directory.close()
+    unfinished = RunDirectory(tmp_path, "b" * 64, {})
+    with pytest.raises(AssertionError, match="asked for"):
+        device_for(unfinished)
+
+
+def test_what_was_made_of_a_run_is_kept_in_place_of_its_weights(tmp_path):
+    """A fold of a cross-fitted expert: the output alone is published, and published again."""
+    out = tmp_path / "fold.npz"
+    to_end(tmp_path / "resume")
+    out.write_bytes(b"what the expert said")
+    directory = RunDirectory(tmp_path / "resume", "a" * 64, {})
+    assert not directory.kept(tmp_path / "again.npz")
+    directory.keep(out)
+    assert not list(directory.path.glob("best-*"))
+    out.unlink()
+    assert directory.kept(out)
+    assert out.read_bytes() == b"what the expert said"
+    (directory.path / "kept.npz").write_bytes(b"something else said here")
+    assert not directory.kept(out)
 
 
 def test_nan_loss_names_epoch_step_and_learning_rate(tmp_path):
