@@ -22,6 +22,7 @@ from dynmm.code_closure import code_closure, code_hash
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
+from dynmm.configuration.strict_yaml import read_yaml
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
@@ -49,6 +50,8 @@ def complete_config():
     """
     schema = BASE / "workflow" / "schemas" / "config.schema.yaml"
     try:
+        for file in workflow.configfiles:
+            read_yaml(file, "a configuration")  # Snakemake takes the last of two equal keys
         whole = with_preset(config, BASE / "config" / "presets")
         validate(whole, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
@@ -70,8 +73,16 @@ def _hash_of(program, *modules):
 
 
 def as_json(config_slice):
-    """A config slice as the one param through which a job sees it."""
-    return json.dumps(config_slice, sort_keys=True)
+    """A config slice as the one param through which a job sees it.
+
+    Snakemake takes braces in a param for wildcards: those of texts are written as JSON escapes.
+    """
+    text = json.dumps(config_slice, sort_keys=True)
+    return re.sub(r'"(?:[^"\\]|\\.)*"', _without_braces, text)
+
+
+def _without_braces(match):
+    return match[0].replace("{", r"\u007b").replace("}", r"\u007d")
 
 
 def one_of(names):
@@ -115,8 +126,7 @@ def _computes_here():
 @functools.cache
 def datasets():
     """Addresses and checksums of the raw files: task -> entry of config/datasets.yaml."""
-    path = BASE / "config" / "datasets.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(BASE / "config" / "datasets.yaml", "the list of data sets")
 
 
 def raw_source(task, name):

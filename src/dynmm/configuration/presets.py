@@ -8,8 +8,7 @@ preset over which it lies. The user's layer is what Snakemake makes of config.ya
 import difflib
 from pathlib import Path
 
-import yaml
-
+from dynmm.configuration.strict_yaml import read_yaml
 from dynmm.errors import InputError
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -54,7 +53,10 @@ def with_preset(given, folder):
         base = _resolved(presets, name, "preset")
     else:
         base = _resolved(presets, start, "extends")
-    result = _overlaid(base, given)
+    try:
+        result = _overlaid(base, given)
+    except RecursionError:
+        raise InputError("blocks within blocks without an end", key="config") from None
     result.pop("extends", None)
     for path in REMOVABLE:
         _without_null(result, path)
@@ -80,11 +82,7 @@ def _resolved(presets, name, key, chain=()):
 
 
 def _read(path):
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        found = " ".join(str(error).split())
-        raise InputError("cannot read a preset", file=path, found=found) from None
+    content = read_yaml(path, "a preset")
     if not isinstance(content, dict):
         raise InputError(
             "a preset is no block of keys",
