@@ -14,6 +14,7 @@ GROUND = {
     "budget_records",
     "execution",
     "kept_checksums",
+    "options",
     "published_weights",
     "stop_signals",
 }

@@ -1,5 +1,7 @@
 """The one exception for input a user can mend."""
 
+LONGEST_SHOWN = 60  # characters of a value in a message
+
 
 class InputError(Exception):
     """Bad input, said in one message; the programs print it and exit with 1.
@@ -26,3 +28,11 @@ class InputError(Exception):
                 parts.append(f"{name}: {value}")
         text = "; ".join(parts)
         return f"{text}. {self.fix}" if self.fix else text
+
+
+def shown(value):
+    """A value for a message: short, and on one line whatever a text holds."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text.isprintable() or text != text.strip() or not text:
+        text = repr(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."

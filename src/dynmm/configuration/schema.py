@@ -7,6 +7,7 @@ import sys
 import jsonschema
 
 from dynmm.configuration.refusal import refused
+from dynmm.errors import shown
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -60,13 +61,13 @@ def _rank(error):
 
 def _explain(error, defs):
     """One short InputError from one schema violation."""
-    path = ".".join(_shown(part) for part in error.absolute_path)
-    rule, found, fix = error.schema, _shown(error.instance), None
+    path = ".".join(shown(part) for part in error.absolute_path)
+    rule, found, fix = error.schema, shown(error.instance), None
     if error.validator == "additionalProperties":
         known = list(rule.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
         close = difflib.get_close_matches(str(unknown), known, n=1)
-        path = f"{path}.{_shown(unknown)}" if path else _shown(unknown)
+        path = f"{path}.{shown(unknown)}" if path else shown(unknown)
         found, expected = "an unknown key", f"one of {', '.join(known)}"
         fix = f"Did you mean {close[0]}?" if close else None
     elif error.validator == "required":
@@ -88,7 +89,7 @@ def _allowed(rule, defs):
     if "$ref" in rule:
         return _allowed(defs[rule["$ref"].rpartition("/")[2]], defs)
     if "enum" in rule:
-        return "one of " + ", ".join(_shown(value) for value in rule["enum"])
+        return "one of " + ", ".join(shown(value) for value in rule["enum"])
     if "anyOf" in rule:
         return " or ".join(_allowed(option, defs) for option in rule["anyOf"])
     words = [_TYPES.get(rule.get("type"), "a value")]
@@ -115,13 +116,6 @@ _BOUNDS = {
     "minItems": "with at least this many entries:",
     "maxItems": "and at most:",
 }
-
-
-def _shown(value):
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if not text.isprintable() or text != text.strip() or not text:
-        text = repr(text)  # one line whatever a text holds
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _is_number(text):

@@ -1,6 +1,7 @@
 """Checking the whole configuration: against its schema, and for what a schema cannot say."""
 
 from dynmm.configuration.modality_validation import check_modality
+from dynmm.configuration.networks_validation import check_networks
 from dynmm.configuration.robustness_validation import check_robustness
 from dynmm.configuration.schema import check_schema
 from dynmm.configuration.segmentation_validation import check_segmentation
@@ -22,5 +23,6 @@ def validate(config, schema):
     check_segmentation(config)
     for task in MODALITY_TASKS:
         check_modality(config[task], task)
+        check_networks(config[task], task)
     check_robustness(config)
     check_titles(config)
