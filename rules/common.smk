@@ -22,6 +22,7 @@ from dynmm.code_closure import code_closure, code_hash
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
+from dynmm.configuration.selection import SELECTING, selection
 from dynmm.configuration.strict_yaml import read_yaml
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
@@ -35,6 +36,9 @@ os.environ.update(
     PYTHONPATH=str(SOURCE_ROOT),
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 )
+
+
+EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
 
 
 def stop(message):
@@ -261,6 +265,12 @@ def segmentation_results(pattern, runs=None):
         for run, seed in run_seeds(config, "nyuv2")
         if runs is None or run in runs
     ]
+
+
+def selection_file(task):
+    """What says that the data hold the frames or the review that config names, if it names any."""
+    named = selection(config, task)
+    return f"results/{config['preset']}/{task}/selection.json" if named else []
 
 
 def noise_sweeps():

@@ -44,6 +44,7 @@ PROGRAMS = {  # what the name of a program says it may use, beside program, prov
     "count_": {"models", "tasks"},
     "evaluate_": {"data", "evaluation", "inference", "models", "tasks"},
     "predict_": {"data", "evaluation", "models"},
+    "check_": {"data", "evaluation", "reporting"},
     "tabulate_": {"reporting"},
     "plot_": {"configuration", "reporting"},
 }

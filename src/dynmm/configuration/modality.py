@@ -110,7 +110,7 @@ def madds(config, task):
     return {
         "experts": [_named(section, name) for name in section["experts"]],
         "gate": section["dynamic"]["gate"],
-        "gate_experts": len(section["dynamic"]["experts"]),
+        "under_gate": section["dynamic"]["experts"],
     }
 
 
