@@ -279,13 +279,37 @@ def noise_sweeps():
 
 
 def start_of_run():
-    """In the process that the user started: keep others out, and say what trains where."""
+    """In the process that the user started: keep others out, look at raw files, say what trains where."""
     if workflow.remote_exec or workflow.subprocess_exec:
         return
     _hold_folder()
+    if not workflow.touch:
+        _look_at_raw_files()
     trains = any(job.rule.name.startswith("train_") for job in workflow.dag.needrun_jobs())
     if trains and _computes_here() and not workflow.touch and not gpu_in_sight():
         print("No GPU on this machine: training on the CPU.", file=sys.stderr)
+
+
+def _look_at_raw_files():
+    """Refuse raw files that are about to be prepared and cannot be, before any other job starts."""
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    for task, settings in config["data"].items():
+        files = datasets()[task]["files"]
+        there = all(os.path.exists(raw_path(task, name)) for name in files)
+        if f"prepare_{task}" not in planned or not there:
+            continue  # a file that is fetched first is looked at by its own job
+        published = {
+            name: entry["bytes"] if settings["paper_data"] else None
+            for name, entry in files.items()
+        }
+        try:
+            from dynmm.raw_check import check_raw_files
+
+            check_raw_files(task, raw_dir(task), published, config[task].get("prepare"))
+        except InputError as error:
+            stop(error)
+        except ModuleNotFoundError as error:
+            print(f"prepare_{task} will look at its raw files: {error}.", file=sys.stderr)
 
 
 def _hold_folder():

@@ -24,6 +24,7 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "device": set(),
     "program": set(),
     "provenance": {"code_closure"},
+    "raw_check": {"data"},
     "configuration": set(),
     "metrics": set(),
     "data": set(),

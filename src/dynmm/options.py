@@ -5,11 +5,10 @@ source, with no network imported, before anything is planned; a job holds its op
 before it builds a network.
 """
 
-import difflib
 import functools
 from typing import Any, NamedTuple
 
-from dynmm.errors import InputError, shown
+from dynmm.errors import InputError, did_you_mean, shown
 from dynmm.vocabulary import MODALITIES
 
 LARGEST_SIZE, LARGEST_DEPTH = 100_000, 1_000
@@ -52,13 +51,12 @@ def check_options(given, declared, task, key):
     """
     for name in given:
         if name not in declared and ANY not in declared:
-            close = difflib.get_close_matches(str(name), declared, n=1)
             raise InputError(
                 "unknown option",
                 key=f"{key}.{shown(name)}",
                 found=shown(name),
                 expected=", ".join(declared) or "no options",
-                fix=f"Did you mean {close[0]}?" if close else None,
+                fix=did_you_mean(name, declared),
             )
     values = {name: option.default for name, option in declared.items()} | given
     for name, (kind, _) in declared.items():

@@ -1,10 +1,10 @@
 """Which experts and gates a configuration may name, and with which options."""
 
-import difflib
 from pathlib import Path
 
 from dynmm.configuration.refusal import refused
 from dynmm.configuration.registered import EXPERT, GATE, module_sources, package_sources
+from dynmm.errors import did_you_mean
 from dynmm.options import check_options
 
 
@@ -50,8 +50,7 @@ def _check_network(entry, kind, task, key):
             return  # it registers by other means than a decorator: the job that builds it will see
     if model not in known:
         names = sorted(name for of, owner, name in known if (of, owner) == (kind, task))
-        close = difflib.get_close_matches(entry["model"], names, n=1)
-        fix = f"Did you mean {close[0]}?" if close else "A class of your own needs its `module`."
+        fix = did_you_mean(entry["model"], names) or "A class of your own needs its `module`."
         raise refused(f"{key}.model", entry["model"], f"one of {', '.join(names)}", fix)
     declared = known[model]
     if entry.get("width", 1) != 1 and declared.has_widths is False:

@@ -5,11 +5,10 @@ preset over which it lies. The user's layer is what Snakemake makes of config.ya
 --configfile and the values of --config.
 """
 
-import difflib
 from pathlib import Path
 
 from dynmm.configuration.strict_yaml import read_yaml
-from dynmm.errors import InputError
+from dynmm.errors import InputError, did_you_mean
 from dynmm.vocabulary import MODALITY_TASKS
 
 # blocks whose entries a null takes away
@@ -94,15 +93,13 @@ def _read(path):
 
 
 def _unknown(presets, name, key):
-    close = _near(name, presets)
     return InputError(
         "unknown preset",
         key=key,
         found="nothing" if name is None else name,
         expected=f"one of {', '.join(sorted(presets))}",
-        fix=f"Did you mean {close}?"
-        if close
-        else "A new name needs `extends`, with the preset to start from, beside `preset`.",
+        fix=did_you_mean(name, presets)
+        or "A new name needs `extends`, with the preset to start from, beside `preset`.",
     )
 
 
@@ -123,19 +120,13 @@ def _overlaid(base, over, path=()):
 
 def _check_there(block, name, path):
     if name not in block:
-        close = _near(name, block)
         raise InputError(
             "nothing to take away",
             key=".".join([*path, str(name)]),
             found="null",
             expected=f"one of {', '.join(map(str, block))}",
-            fix=f"Did you mean {close}?" if close else None,
+            fix=did_you_mean(name, block),
         )
-
-
-def _near(name, names):
-    close = difflib.get_close_matches(str(name), map(str, names), n=1)
-    return close[0] if close else None
 
 
 def _without_null(config, path):

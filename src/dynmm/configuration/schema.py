@@ -1,13 +1,12 @@
 """Checking a configuration against its schema, with one message in the words of the schema."""
 
-import difflib
 import math
 import sys
 
 import jsonschema
 
 from dynmm.configuration.refusal import refused
-from dynmm.errors import shown
+from dynmm.errors import did_you_mean, shown
 
 TEXT_NOT_NUMBER = (
     "It is a text: in YAML write 1.0e-4, not 1e-4; below --config every nested value is a text, "
@@ -66,10 +65,9 @@ def _explain(error, defs):
     if error.validator == "additionalProperties":
         known = list(rule.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
-        close = difflib.get_close_matches(str(unknown), known, n=1)
         path = f"{path}.{shown(unknown)}" if path else shown(unknown)
         found, expected = "an unknown key", f"one of {', '.join(known)}"
-        fix = f"Did you mean {close[0]}?" if close else None
+        fix = did_you_mean(unknown, known)
     elif error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         path = f"{path}.{missing}" if path else missing
