@@ -46,6 +46,22 @@ def stop(message):
     raise SystemExit(f"error: {message}")
 
 
+def or_stop(input_function):
+    """Decorator of input functions that look at files: what they raise ends the process.
+
+    Snakemake would take the outputs that are there for finished, and say that nothing is to be done.
+    """
+
+    @functools.wraps(input_function)
+    def stopping(wildcards):
+        try:
+            return input_function(wildcards)
+        except Exception as error:
+            stop(f"{input_function.__name__}: {type(error).__name__}: {error}")
+
+    return stopping
+
+
 def complete_config():
     """Lay config over the preset it names, in place; stop with one message where it is bad.
 
@@ -150,7 +166,7 @@ def own(path):
 def raw_dir(task):
     """The folder of a task's raw files: in the working folder, or one that the workflow brings."""
     folder = Path(config["data"][task]["raw_dir"])
-    brought = not folder.exists() and (BASE / folder).exists()
+    brought = not os.path.exists(folder) and os.path.exists(BASE / folder)
     return Path(own(folder)) if brought else folder
 
 
@@ -166,16 +182,17 @@ def missing_raw_files():
         for task, settings in config["data"].items()
         if settings["download"]
         for name in datasets()[task]["files"]
-        if not Path(raw_path(task, name)).exists()
+        if not os.path.exists(raw_path(task, name))
     ]
 
 
 def raw_file(task, name):
     """Input function: a raw file; where nothing will fetch it, the message says what to do."""
 
+    @or_stop
     def path_of(wildcards):
         path = raw_path(task, name)
-        if not Path(path).exists() and not config["data"][task]["download"]:
+        if not os.path.exists(path) and not config["data"][task]["download"]:
             stop(
                 f"a raw file is missing: {path}. Put it there, point data.{task}.raw_dir at the "
                 f"folder that holds it, or set data.{task}.download to true."
@@ -188,7 +205,7 @@ def raw_file(task, name):
 def _newer_alone(task, path):
     """Whether a large raw file has a newer time stamp and the bytes that were prepared."""
     manifest = Path("results", config["preset"], task, "prepared", "manifest.json")
-    if not (manifest.exists() and Path(path).exists()):
+    if not (os.path.exists(manifest) and os.path.exists(path)):
         return False
     found = Path(path).stat()
     newer = found.st_size > LARGE and found.st_mtime > manifest.stat().st_mtime
@@ -208,6 +225,7 @@ def paper_label(wildcards):
     return {"paper": f"{number[1].title()} {number[2]}" if number else name.replace("_", " ")}
 
 
+@or_stop
 def segmentation_weights(wildcards):
     """What stands for a run's weights: training.json beside them, or the released file itself."""
     return weights_of_run(wildcards.run, wildcards.seed)
@@ -222,6 +240,7 @@ def weights_of_run(run, seed):
     return str(folder / "training.json")
 
 
+@or_stop
 def init_weights(wildcards):
     """What stands for the weights that a run starts from, of the same seed; nothing for most."""
     runs = config["nyuv2"]["runs"]
@@ -235,7 +254,7 @@ def init_weights(wildcards):
 
 def _released_weights(run):
     path = config["nyuv2"]["runs"][run]["weights"]
-    if not Path(path).exists():
+    if not os.path.exists(path):
         stop(
             f"released weights are missing: {path}. Put them there, or name another file in "
             f"nyuv2.runs.{run}.weights (docs/workflow.md says where the authors' lie)."

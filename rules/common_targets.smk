@@ -1,4 +1,4 @@
-# Targets that no rule makes are answered with near ones, also where a file of that name lies there.
+# Targets that no rule makes are answered with near ones.
 # Needs: all other rules.
 # Makes: no files.
 
@@ -16,13 +16,12 @@ MOST_FILES = 5_000  # of one pattern; of one with more it is the pattern that is
 def refuse_unknown_targets():
     """Stop where the command line names what no rule makes.
 
-    Snakemake takes a file that is there for a finished target, and one that is not for a riddle.
+    Snakemake would say no more than that there is no rule.
     """
     for target in _asked_for():
         path = target if os.path.isabs(target) else os.path.relpath(target)
-        raw = {raw_path(task, name) for task in TASKS for name in datasets()[task]["files"]}
         made = any(rule.is_producer(path) for rule in workflow.rules)
-        if not (workflow.is_rule(target) or made or path in raw):
+        if not (workflow.is_rule(target) or made):
             named = [rule.name for rule in workflow.rules if not rule.output]
             stop(
                 InputError(
@@ -50,8 +49,8 @@ def _asked_for():
 
 
 def _targets():
-    """What could have been meant: rules without wildcards, and the files of all rules."""
-    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    """What could have been meant: rules, and the files that they make."""
+    names = [rule.name for rule in workflow.rules]
     outputs = [str(file) for rule in workflow.rules for file in rule.output]
     return [*names, *itertools.chain.from_iterable(map(_files_of, outputs))]
 

@@ -2,6 +2,7 @@
 
 from dynmm.configuration.modality_validation import check_modality
 from dynmm.configuration.networks_validation import check_networks
+from dynmm.configuration.paths import check_paths
 from dynmm.configuration.robustness_validation import check_robustness
 from dynmm.configuration.schema import check_schema
 from dynmm.configuration.segmentation_validation import check_segmentation
@@ -20,6 +21,7 @@ def validate(config, schema):
         InputError: names the key's path, what was found and what is allowed.
     """
     check_schema(config, schema)
+    check_paths(config)
     check_segmentation(config)
     for task in MODALITY_TASKS:
         check_modality(config[task], task)
