@@ -93,5 +93,8 @@ rule all:
         rules.routing.input,
 
 
+include: "rules/common_targets.smk"
+
+
 onstart:
     start_of_run()

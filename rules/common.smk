@@ -22,6 +22,8 @@ from dynmm.code_closure import code_closure, code_hash
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
+from dynmm.configuration.selection import SELECTING, selection
+from dynmm.configuration.strict_yaml import read_yaml
 from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.gpu_presence import gpu_in_sight
@@ -36,9 +38,28 @@ os.environ.update(
 )
 
 
+EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
+
+
 def stop(message):
     """End with one message on the terminal, in place of Snakemake's report of an exception."""
     raise SystemExit(f"error: {message}")
+
+
+def or_stop(input_function):
+    """Decorator of input functions that look at files: what they raise ends the process.
+
+    Snakemake would take the outputs that are there for finished, and say that nothing is to be done.
+    """
+
+    @functools.wraps(input_function)
+    def stopping(wildcards):
+        try:
+            return input_function(wildcards)
+        except Exception as error:
+            stop(f"{input_function.__name__}: {type(error).__name__}: {error}")
+
+    return stopping
 
 
 def complete_config():
@@ -49,6 +70,8 @@ def complete_config():
     """
     schema = BASE / "workflow" / "schemas" / "config.schema.yaml"
     try:
+        for file in workflow.configfiles:
+            read_yaml(file, "a configuration")  # Snakemake takes the last of two equal keys
         whole = with_preset(config, BASE / "config" / "presets")
         validate(whole, yaml.safe_load(schema.read_text(encoding="utf-8")))
     except InputError as error:
@@ -70,8 +93,16 @@ def _hash_of(program, *modules):
 
 
 def as_json(config_slice):
-    """A config slice as the one param through which a job sees it."""
-    return json.dumps(config_slice, sort_keys=True)
+    """A config slice as the one param through which a job sees it.
+
+    Snakemake takes braces in a param for wildcards: those of texts are written as JSON escapes.
+    """
+    text = json.dumps(config_slice, sort_keys=True)
+    return re.sub(r'"(?:[^"\\]|\\.)*"', _without_braces, text)
+
+
+def _without_braces(match):
+    return match[0].replace("{", r"\u007b").replace("}", r"\u007d")
 
 
 def one_of(names):
@@ -115,8 +146,7 @@ def _computes_here():
 @functools.cache
 def datasets():
     """Addresses and checksums of the raw files: task -> entry of config/datasets.yaml."""
-    path = BASE / "config" / "datasets.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(BASE / "config" / "datasets.yaml", "the list of data sets")
 
 
 def raw_source(task, name):
@@ -136,7 +166,7 @@ def own(path):
 def raw_dir(task):
     """The folder of a task's raw files: in the working folder, or one that the workflow brings."""
     folder = Path(config["data"][task]["raw_dir"])
-    brought = not folder.exists() and (BASE / folder).exists()
+    brought = not os.path.exists(folder) and os.path.exists(BASE / folder)
     return Path(own(folder)) if brought else folder
 
 
@@ -152,16 +182,17 @@ def missing_raw_files():
         for task, settings in config["data"].items()
         if settings["download"]
         for name in datasets()[task]["files"]
-        if not Path(raw_path(task, name)).exists()
+        if not os.path.exists(raw_path(task, name))
     ]
 
 
 def raw_file(task, name):
     """Input function: a raw file; where nothing will fetch it, the message says what to do."""
 
+    @or_stop
     def path_of(wildcards):
         path = raw_path(task, name)
-        if not Path(path).exists() and not config["data"][task]["download"]:
+        if not os.path.exists(path) and not config["data"][task]["download"]:
             stop(
                 f"a raw file is missing: {path}. Put it there, point data.{task}.raw_dir at the "
                 f"folder that holds it, or set data.{task}.download to true."
@@ -174,7 +205,7 @@ def raw_file(task, name):
 def _newer_alone(task, path):
     """Whether a large raw file has a newer time stamp and the bytes that were prepared."""
     manifest = Path("results", config["preset"], task, "prepared", "manifest.json")
-    if not (manifest.exists() and Path(path).exists()):
+    if not (os.path.exists(manifest) and os.path.exists(path)):
         return False
     found = Path(path).stat()
     newer = found.st_size > LARGE and found.st_mtime > manifest.stat().st_mtime
@@ -210,6 +241,7 @@ def paper_label(wildcards):
     return {"paper": f"{number[1].title()} {number[2]}" if number else name.replace("_", " ")}
 
 
+@or_stop
 def segmentation_weights(wildcards):
     """What stands for a run's weights: training.json beside them, or the released file itself."""
     return weights_of_run(wildcards.run, wildcards.seed)
@@ -224,6 +256,7 @@ def weights_of_run(run, seed):
     return str(folder / "training.json")
 
 
+@or_stop
 def init_weights(wildcards):
     """What stands for the weights that a run starts from, of the same seed; nothing for most."""
     runs = config["nyuv2"]["runs"]
@@ -237,7 +270,7 @@ def init_weights(wildcards):
 
 def _released_weights(run):
     path = config["nyuv2"]["runs"][run]["weights"]
-    if not Path(path).exists():
+    if not os.path.exists(path):
         stop(
             f"released weights are missing: {path}. Put them there, or name another file in "
             f"nyuv2.runs.{run}.weights (docs/workflow.md says where the authors' lie)."
@@ -269,19 +302,49 @@ def segmentation_results(pattern, runs=None):
     ]
 
 
+def selection_file(task):
+    """What says that the data hold the frames or the review that config names, if it names any."""
+    named = selection(config, task)
+    return f"results/{config['preset']}/{task}/selection.json" if named else []
+
+
 def noise_sweeps():
     """The noise sweeps of NYU Depth V2: every model and seed."""
     return segmentation_results("noise/{run}/seed{seed}.csv", config["nyuv2"]["noise"]["models"])
 
 
 def start_of_run():
-    """In the process that the user started: keep others out, and say what trains where."""
+    """In the process that the user started: keep others out, look at raw files, say what trains where."""
     if workflow.remote_exec or workflow.subprocess_exec:
         return
     _hold_folder()
+    if not workflow.touch:
+        _look_at_raw_files()
     trains = any(job.rule.name.startswith("train_") for job in workflow.dag.needrun_jobs())
     if trains and _computes_here() and not workflow.touch and not gpu_in_sight():
         print("No GPU on this machine: training on the CPU.", file=sys.stderr)
+
+
+def _look_at_raw_files():
+    """Refuse raw files that are about to be prepared and cannot be, before any other job starts."""
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    for task, settings in config["data"].items():
+        files = datasets()[task]["files"]
+        there = all(os.path.exists(raw_path(task, name)) for name in files)
+        if f"prepare_{task}" not in planned or not there:
+            continue  # a file that is fetched first is looked at by its own job
+        published = {
+            name: entry["bytes"] if settings["paper_data"] else None
+            for name, entry in files.items()
+        }
+        try:
+            from dynmm.raw_check import check_raw_files
+
+            check_raw_files(task, raw_dir(task), published, config[task].get("prepare"))
+        except InputError as error:
+            stop(error)
+        except ModuleNotFoundError as error:
+            print(f"prepare_{task} will look at its raw files: {error}.", file=sys.stderr)
 
 
 def _hold_folder():

@@ -155,6 +155,7 @@ def feature_sweeps(task):
     ]
 
 
+@or_stop
 def mosei_raw_files(wildcards):
     """The raw pickle (and its sentences, where there are), or those expanded from the sample."""
     folder = raw_dir("mosei")
@@ -164,7 +165,7 @@ def mosei_raw_files(wildcards):
     sentences = folder / MOSEI_SENTENCES
     return [
         raw_file("mosei", MOSEI_RAW)(wildcards),
-        *([str(sentences)] if sentences.exists() else []),
+        *([str(sentences)] if os.path.exists(sentences) else []),
     ]
 
 
@@ -175,5 +176,5 @@ def mosei_sample_files(wildcards):
 
 def _is_compact(folder):
     """Whether a folder holds the compact form of the sentiment sample, and not the raw form."""
-    compact = all((folder / name).exists() for name in COMPACT_FILES)
-    return compact and not (folder / MOSEI_RAW).exists()
+    compact = all(os.path.exists(folder / name) for name in COMPACT_FILES)
+    return compact and not os.path.exists(folder / MOSEI_RAW)

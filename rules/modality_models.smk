@@ -19,6 +19,8 @@ rule count_expert_madds:
         "logs/{preset}/{task}/count_expert_madds.log",
     benchmark:
         "results/{preset}/{task}/benchmarks/count_expert_madds.tsv"
+    # before any training: it refuses experts under the gate that are out of order
+    priority: EARLY
     conda:
         "../envs/training.yaml"
     threads: 1

@@ -86,6 +86,7 @@ rule plot_sentences:
         metrics=modality_results("mosei", "metrics.json"),
         predictions=modality_results("mosei", "predictions.npz"),
         prepared=f"results/{config['preset']}/mosei/prepared/manifest.json",
+        selection=selection_file("mosei"),
     output:
         pdf="reports/{preset}/figure5.pdf",
         png=report(

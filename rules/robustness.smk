@@ -83,6 +83,7 @@ rule predict_frames:
         prepared="results/{preset}/nyuv2/prepared/manifest.json",
         static=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[0]),
         dynamic=lambda wildcards: weights_of_run(*robustness.predicted_runs(config)[1]),
+        selection=selection_file("nyuv2"),
     output:
         "results/{preset}/nyuv2/predicted_frames.npz",
     log:

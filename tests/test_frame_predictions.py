@@ -7,7 +7,8 @@ import torch
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.data.nyuv2.prepare import prepare
 from dynmm.errors import InputError
-from dynmm.evaluation.segmentation.frames import FramePredictions, most_different, positions_of
+from dynmm.evaluation.segmentation.frame_numbers import positions_in
+from dynmm.evaluation.segmentation.frames import FramePredictions, most_different
 from dynmm.models.segmentation.build import build_segmentation
 from nyu_files import write_raw
 
@@ -82,6 +83,7 @@ def test_frames_that_differ_most_under_noise_are_chosen():
 
 
 def test_frames_go_by_their_official_numbers(frames):
-    assert positions_of(frames, [6, 2]).tolist() == [3, 0]
+    known = frames.frame_numbers
+    assert positions_in(known, [6, 2], "test").tolist() == [3, 0]
     with pytest.raises(InputError, match=r"frames that are not in the test split.*found: 1, 5"):
-        positions_of(frames, [1, 2, 5])
+        positions_in(known, [1, 2, 5], "test")

@@ -14,6 +14,7 @@ GROUND = {
     "budget_records",
     "execution",
     "kept_checksums",
+    "options",
     "published_weights",
     "stop_signals",
 }
@@ -24,6 +25,7 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "device": {"device_lease", "gpu_presence"},
     "program": set(),
     "provenance": {"code_closure"},
+    "raw_check": {"data"},
     "configuration": set(),
     "metrics": set(),
     "data": set(),
@@ -44,6 +46,7 @@ PROGRAMS = {  # what the name of a program says it may use, beside program, prov
     "count_": {"models", "tasks"},
     "evaluate_": {"data", "evaluation", "inference", "models", "tasks"},
     "predict_": {"data", "evaluation", "models"},
+    "check_": {"data", "evaluation", "reporting"},
     "tabulate_": {"reporting"},
     "plot_": {"configuration", "reporting"},
 }

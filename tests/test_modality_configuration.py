@@ -114,7 +114,7 @@ def test_budgets_of_a_grid_point_are_those_of_the_rows_that_name_it():
 @pytest.mark.parametrize(
     ("path", "value", "key", "expected"),
     [
-        (("gates", "x"), GATED | {"title": ""}, "gates.x.title", "what tables"),
+        (("gates", "x"), GATED | {"title": ""}, "gates.x.title", "a few words"),
         (("gates", "x"), GATED | {"budgets": [{"shar": 1}]}, "gates.x.budgets.0.shar", "share"),
         (("gates", "x"), GATED | {"budgets": [{}]}, "gates.x.budgets.0", "one cost"),
         (("gates", "x"), GATED | {"dynamic": {"folds": 2}}, "gates.x.dynamic.folds", "gate"),
@@ -131,12 +131,53 @@ def test_budgets_of_a_grid_point_are_those_of_the_rows_that_name_it():
             "table1.dynmm_a.share",
             "nothing beside a budget",
         ),
+        (
+            ("table1", "dynmm_a"),
+            {"lambda": 0.02, "share": 0.4},
+            "table1.dynmm_a.share",
+            "nothing beside a lambda",
+        ),
+        (("table1", "dynmm_a"), {"lambda": 0.5}, "table1.dynmm_a", "such as lambda 0, tau 1"),
+        (("table1", "dynmm_a"), {"tau": 1}, "table1.dynmm_a", "exactly one point"),
+        (("table1", "dynmm_a"), {"share": 0.5, "tau": 2}, "table1.dynmm_a", "exactly one point"),
+        (("gates", "x"), GATED | {"title": "DynMM, cross-fitted"}, "gates.x.title", "cross_fitted"),
+        (
+            ("noise", "points", "x"),
+            {"title": "DynMM", "gate": "hardened"},
+            "noise.points.x.title",
+            "that of dynmm",
+        ),
+        (("training", "to_beat"), 1.0, "training.to_beat", "an F1"),
+        (("experts", "text", "training"), {"to_beat": 2}, "experts.text.training.to_beat", "an F1"),
+        (("gates", "x"), GATED | {"dynamic": {"to_beat": 0}}, "gates.x.dynamic.to_beat", "above 0"),
+        (("grid", "lambda"), ["1e999"], "lambda", "at most 1e+06"),
     ],
 )
 def test_bad_gates_and_budgets_are_refused(path, value, key, expected):
     error = refusal(changed(("mmimdb", *path), value))
     assert error.key in (f"mmimdb.{key}", f"mmimdb: {key}")
     assert expected in error.expected
+
+
+def test_rows_show_hard_gates_unless_they_say_otherwise():
+    validate(changed(("mmimdb", "table1"), {"dynmm_a": {"lambda": 0}}), SCHEMA)
+    for soft in ({"inference": "soft"}, {"mode": "soft"}, {"share": 0.3, "mode": "soft"}):
+        validate(changed(("mmimdb", "table1"), {"dynmm_d": soft}), SCHEMA)
+    error = refusal(changed(("mmimdb", "table1"), {"dynmm_a": {"lambda": 0.02, "mode": "soft"}}))
+    assert error.found == "settings of 0 points of the grid"
+
+
+def test_figure_5_needs_a_row_that_some_point_can_show():
+    config = changed(("mosei", "grid", "tau"), [1])  # soft gates that are never annealed
+    config["mosei"]["noise"]["points"]["dynmm"]["tau"] = 1
+    assert refusal(config).key == "mosei.figure5.row"
+    config["mosei"]["table2"] = {config["mosei"]["figure5"]["row"]: {"mode": "soft", "share": 0.5}}
+    validate(config, SCHEMA)
+
+
+def test_a_loss_to_beat_may_be_any_above_0():
+    validate(changed(("mosei", "training", "to_beat"), 3), SCHEMA)
+    assert refusal(changed(("mosei", "training", "to_beat"), 0)).key == "mosei.training.to_beat"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +187,7 @@ def test_tau_is_a_temperature_or_a_schedule(tau, expected):
     assert temperatures(tau) == expected
 
 
-@pytest.mark.parametrize("tau", ["0", "1..0", "x", "1..x"])
+@pytest.mark.parametrize("tau", ["0", "1..0", "1e-7", "1..1e9", "x", "1..x"])
 def test_other_taus_are_refused(tau):
     with pytest.raises(ValueError, match=r"temperature|convert"):
         temperatures(tau)
@@ -248,9 +289,9 @@ def test_added_python_files_are_named_once():
         (("dynamic", "experts"), ["text"], "dynamic.experts", "['text']", "two or more"),
         (("dynamic", "gumbel"), 1, "dynamic.gumbel", "1", "true or false"),
         (("grid", "lambda"), [0.1, "1e-1"], "grid.lambda", "0.1 and 1e-1", "differ as numbers"),
-        (("grid", "lambda"), [-1], "grid.lambda.0", "-1", "at least 0"),
-        (("grid", "lambda"), ["a"], "grid.lambda.0", "a", "a number of at least 0"),
-        (("grid", "tau"), [0], "grid.tau.0", "0", "above 0"),
+        (("grid", "lambda"), [-1], "grid.lambda.0", "-1", "from 0 to 1e6"),
+        (("grid", "lambda"), ["a"], "grid.lambda.0", "a", "a number from 0"),
+        (("grid", "tau"), [0], "grid.tau.0", "0", "from 1e-6"),
         (("grid", "tau"), ["1.."], "grid.tau.0", "1..", "1..0.001"),
         (("grid", "mode"), ["hard"], "grid.mode.0", "hard", "soft, straight_through"),
         (("grid", "freeze"), [], "grid.freeze", "[]", "a list"),

@@ -192,7 +192,7 @@ def test_padded_gradients_do_not_reach_the_padding():
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({"readout": "first"}, "last_valid or authors"), ({"width": 121}, "multiple of heads")],
+    [({"readout": "first"}, "last_valid, authors"), ({"width": 121}, "multiple of heads")],
 )
 def test_bad_options_are_named(options, expected):
     with pytest.raises(InputError, match=expected):

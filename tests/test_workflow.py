@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 
 from dynmm.gpu_presence import gpu_in_sight
+from fixture_rules import tiny_nyu
 from nyu_files import write_raw
 from workflow_tree import CONFIG, ROOT, copy_workflow, fresh_tree, planned, snakemake
 
@@ -96,12 +98,13 @@ def test_a_second_snakemake_in_the_folder_is_turned_away(tree):
 
 def test_the_message_of_a_failing_job_reaches_the_terminal(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
-    raw = write_raw(tree / "resources/sample/nyuv2")
-    (raw / "splits.mat").write_bytes(b"no MATLAB file")
+    arrays = dict(tiny_nyu())
+    arrays["depths"] = np.full_like(arrays["depths"], np.nan)  # not seen before it is read
+    write_raw(tree / "resources/sample/nyuv2", arrays)
     result = snakemake(tree, "nyuv2", check=False)
     assert result.returncode == 1
     message = next(line for line in result.stderr.splitlines() if line.startswith("error: "))
-    assert "splits.mat" in message
+    assert "impossible depths" in message
     assert not list(tree.glob("results/*/nyuv2/prepared/*"))
 
 

@@ -1,4 +1,8 @@
-"""The one exception for input a user can mend."""
+"""The one exception for input a user can mend, and what its messages say of a value."""
+
+import difflib
+
+LONGEST_SHOWN = 60  # characters of a value in a message
 
 
 class InputError(Exception):
@@ -26,3 +30,17 @@ class InputError(Exception):
                 parts.append(f"{name}: {value}")
         text = "; ".join(parts)
         return f"{text}. {self.fix}" if self.fix else text
+
+
+def shown(value):
+    """A value for a message: short, and on one line whatever a text holds."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not text.isprintable() or text != text.strip() or not text:
+        text = repr(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def did_you_mean(name, known, most=1):
+    """A question that offers the known names nearest to one; None where none is near."""
+    near = difflib.get_close_matches(str(name), map(str, known), n=most)
+    return f"Did you mean {' or '.join(near)}?" if near else None

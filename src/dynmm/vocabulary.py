@@ -4,6 +4,7 @@ NYUV2, MMIMDB, MOSEI = "nyuv2", "mmimdb", "mosei"
 MODALITY_TASKS = (MMIMDB, MOSEI)  # the tasks whose gate chooses between experts
 TASKS = (NYUV2, *MODALITY_TASKS)
 MOSEI_MODALITIES = ("vision", "audio", "text")  # in the authors' order, which concatenation keeps
+MODALITIES = {MMIMDB: ("text", "image"), MOSEI: MOSEI_MODALITIES}
 
 DYNAMIC = "dynmm"  # `run` of every dynamic model of the modality level, beside its experts' names
 VALIDATION, TEST = "validation", "test"  # `select_on`: the samples that choose the best epoch

@@ -1,6 +1,6 @@
 """Measure the multiply-adds of every configured expert and of the gate, for one sample.
 
---config: {"experts": [...], "gate": {...}, "gate_experts": 2}.
+--config: {"experts": [...], "gate": {...}, "under_gate": ["text", "late_fusion"]}.
 """
 
 from pathlib import Path
@@ -8,28 +8,29 @@ from pathlib import Path
 from dynmm import program
 from dynmm.files import read_json, write_json
 from dynmm.models.experts.build import expert_from
+from dynmm.models.experts.cost_order import check_cost_order
 from dynmm.models.experts.dynamic_build import gate_from
 from dynmm.tasks import load_task
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
-    """Count by both conventions."""
+    """Count by both conventions; refuse experts under the gate that are out of order."""
     config, task = arguments.config, load_task(arguments.task)
     manifest = read_json(arguments.prepared)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
-    gate = gate_from(task.name, config["gate"], sizes, config["gate_experts"], outputs)
+    gate = gate_from(task.name, config["gate"], sizes, len(config["under_gate"]), outputs)
+    counts = {
+        settings["name"]: task.count_madds(expert_from(task.name, settings, sizes, outputs), sizes)
+        for settings in config["experts"]
+    }
+    check_cost_order(task.name, config["under_gate"], counts)
     write_json(
         arguments.out,
         {
             "task": task.name,
             "input_sizes": sizes,
-            "experts": {
-                settings["name"]: task.count_madds(
-                    expert_from(task.name, settings, sizes, outputs), sizes
-                )
-                for settings in config["experts"]
-            },
+            "experts": counts,
             "gate": task.count_madds(gate, sizes),
         },
     )

@@ -7,7 +7,8 @@ import numpy as np
 from dynmm import program
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.device import acquire_device
-from dynmm.evaluation.segmentation.frames import FramePredictions, most_different, positions_of
+from dynmm.evaluation.segmentation.frame_numbers import positions_in
+from dynmm.evaluation.segmentation.frames import FramePredictions, most_different
 from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
@@ -40,7 +41,7 @@ def main(arguments):
     if isinstance(wanted, int):
         positions = most_different(predictions.accuracies(), wanted)
     else:
-        positions = positions_of(frames, wanted)
+        positions = positions_in(frames.frame_numbers, wanted, frames.split)
     with atomic_path(arguments.out) as path, open(path, "wb") as file:
         np.savez_compressed(
             file,

@@ -4,9 +4,13 @@ import itertools
 import re
 
 KEYS = ("lambda", "tau", "mode", "freeze")
+LARGEST_LAMBDA = 1e6
+TEMPERATURES = (1e-6, 1e6)  # beyond these logits over them are no float32
 SCHEDULE = ".."  # "1..0.001": from the first epoch's temperature to the last
 SEPARATOR = "/"  # of the parts of a point's folder
 GATE = "gate"  # of a point that has a name in `gates`, beside the other keys
+SHARE = "share"  # of the last expert, by which a row may ask for a point
+INFERENCE, SOFT, HARD = "inference", "soft", "hard"
 BUDGET = "budget"  # of a point whose gate was set to a cost after its training
 
 
@@ -58,6 +62,11 @@ def point_at(section, path):
     return next(point for point in named_gates(section) if point[GATE] == values[GATE])
 
 
+def words(point):
+    """A point in one line: "lambda 0.1, tau 1, mode soft, freeze true"."""
+    return ", ".join(f"{key} {value}" for key, value in point.items())
+
+
 def point_pattern(sections):
     """Regular expression of the folders of points: any values that a key has in these sections."""
     points = [point for section in sections for point in grid_points(section)]
@@ -71,12 +80,25 @@ def _one_of(names):
     return "|".join(map(re.escape, names))
 
 
+def row_settings(wanted):
+    """The settings of grid points that a row of Table 1 or 2 asks for.
+
+    Args:
+        wanted: what config says of the row. Without `inference` and `mode`, points whose gates stay
+            soft are left out; a share of the last expert is no setting.
+    """
+    settings = {key: value for key, value in wanted.items() if key != SHARE}
+    if not {"mode", INFERENCE} & set(settings):
+        settings[INFERENCE] = HARD
+    return settings
+
+
 def fits(point, wanted):
     """Whether a point has the wanted settings, compared as typed or as numbers.
 
     Beside the keys of a point, `inference` (soft or hard) is one.
     """
-    found = {**point, "inference": inference_mode(point)}
+    found = {**point, INFERENCE: inference_mode(point)}
     return all(name in found and _same(found[name], value) for name, value in wanted.items())
 
 
@@ -84,11 +106,12 @@ def temperatures(tau):
     """(first, last) temperature of a spelled tau: "1" or "1..0.001".
 
     Raises:
-        ValueError: it is neither, or not above 0.
+        ValueError: it is neither, or out of `TEMPERATURES`.
     """
     first, _, last = tau.partition(SCHEDULE)
     result = float(first), float(last or first)
-    if not all(0 < value < float("inf") for value in result):
+    least, most = TEMPERATURES
+    if not all(least <= value <= most for value in result):
         raise ValueError(f"temperature {tau}")
     return result
 
@@ -100,7 +123,7 @@ def inference_mode(point):
     A soft gate under an annealed temperature ends as good as hard and is used hard.
     """
     first, last = temperatures(point["tau"])
-    return "soft" if point["mode"] == "soft" and first == last else "hard"
+    return SOFT if point["mode"] == SOFT and first == last else HARD
 
 
 def _same(first, second):

@@ -1,6 +1,13 @@
 """Slices of the configuration for the stages of the modality level, MM-IMDB and CMU-MOSEI alike."""
 
-from dynmm.configuration.grid import BUDGET, GATE, fits, inference_mode, temperatures
+from dynmm.configuration.grid import (
+    BUDGET,
+    GATE,
+    fits,
+    inference_mode,
+    row_settings,
+    temperatures,
+)
 from dynmm.vocabulary import CROSS_FITTED, VALIDATION
 
 LOADING_KEYS = ("by_length",)  # of the task's section; how samples meet in batches
@@ -92,8 +99,9 @@ def budgets_of(section, task, point):
 
 
 def row_fits(point, row):
-    """Whether a row of a table at a budget shows this point of the grid."""
-    return GATE not in point and fits(point, {k: v for k, v in row.items() if k != BUDGET})
+    """Whether a row of a table, at a budget or not, may show this point of the grid."""
+    settings = {key: value for key, value in row_settings(row).items() if key != BUDGET}
+    return GATE not in point and fits(point, settings)
 
 
 def madds(config, task):
@@ -102,7 +110,7 @@ def madds(config, task):
     return {
         "experts": [_named(section, name) for name in section["experts"]],
         "gate": section["dynamic"]["gate"],
-        "gate_experts": len(section["dynamic"]["experts"]),
+        "under_gate": section["dynamic"]["experts"],
     }
 
 

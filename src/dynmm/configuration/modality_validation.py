@@ -1,23 +1,10 @@
 """What a schema cannot say of the configuration of MM-IMDB and CMU-MOSEI."""
 
-from dynmm.budget_records import budget_name
-from dynmm.configuration.grid import (
-    BUDGET,
-    all_points,
-    grid_points,
-    inference_mode,
-    spelled,
-    temperatures,
-)
-from dynmm.configuration.modality import (
-    ROWS,
-    budgets_of,
-    has_constant_experts,
-    reads_stored_train,
-    row_fits,
-)
-from dynmm.errors import InputError
-from dynmm.vocabulary import CROSS_FITTED, DYNAMIC
+from dynmm.configuration.grid import LARGEST_LAMBDA, all_points, spelled, temperatures, words
+from dynmm.configuration.modality import has_constant_experts, reads_stored_train
+from dynmm.configuration.refusal import refused
+from dynmm.configuration.table_rows import check_rows
+from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MMIMDB
 
 REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
@@ -40,18 +27,17 @@ def check_modality(section, key):
         if expert not in section["experts"]:
             expected = f"one of {', '.join(section['experts'])}"
             raise refused(f"{key}.dynamic.experts.{place}", expert, expected)
-    dynamic = section["dynamic"]
-    to_beat = dynamic["to_beat"]
-    if dynamic["select_by"] == "objective" and to_beat is not None and to_beat <= 0:
-        expected = "above 0, or null: a lower objective is better, and none is below 0"
-        raise refused(f"{key}.dynamic.to_beat", to_beat, expected)
+    _check_to_beat(section, key)
     for word, values in section["grid"].items():
         _check_different(values, f"{key}.grid.{word}")
     for point in all_points(section):
         try:
             temperatures(point["tau"])
         except ValueError:
-            raise refused(f"{key}: tau", point["tau"], "above 0, as 1 or 1..0.001") from None
+            expected = "from 1e-6 to 1e6, as 1 or 1..0.001"
+            raise refused(f"{key}: tau", point["tau"], expected) from None
+        if float(point["lambda"]) > LARGEST_LAMBDA:
+            raise refused(f"{key}: lambda", point["lambda"], f"at most {LARGEST_LAMBDA:g}")
         if point["mode"] == REGRET and not has_constant_experts(point):
             expected = "true or cross_fitted with mode regret, which trains no expert"
             raise refused(f"{key}: freeze of {words(point)}", point["freeze"], expected)
@@ -62,39 +48,30 @@ def check_modality(section, key):
                 f"none with freeze {CROSS_FITTED}, whose gates learn from stored outputs",
                 "A gate of `gates` can have a `dynamic: {augmentation: ...}` of its own.",
             )
-    _check_budgets(section, key)
+    check_rows(section, key)
 
 
-def refused(key, found, expected, fix=None):
-    """The InputError of a bad configuration."""
-    return InputError("bad configuration", key=key, found=found, expected=expected, fix=fix)
-
-
-def _check_budgets(section, key):
-    """A budget needs a gate that chooses, and in a table a row that names one point."""
-    for row, wanted in section.get(ROWS[key], {}).items():
-        if BUDGET not in wanted:
+def _check_to_beat(section, key):
+    """A score that no epoch can have would let all of them run before the training fails."""
+    blocks = {f"{key}.training": section["training"], f"{key}.dynamic": section["dynamic"]}
+    for name, expert in section["experts"].items():
+        blocks[f"{key}.experts.{name}.training"] = {
+            **section["training"],
+            **expert.get("training", {}),
+        }
+    for name, gate in section["gates"].items():
+        own = gate.get("dynamic", {})
+        blocks[f"{key}.gates.{name}.dynamic"] = {**section["dynamic"], **own}
+    for path, block in blocks.items():
+        to_beat = block["to_beat"]
+        if to_beat is None:
             continue
-        path = f"{key}.{ROWS[key]}.{row}"
-        if "share" in wanted:
-            raise refused(f"{path}.share", wanted["share"], "nothing beside a budget")
-        fitting = [point for point in grid_points(section) if row_fits(point, wanted)]
-        if len(fitting) != 1:
-            example = words((fitting or grid_points(section))[0])
-            expected = f"settings of exactly one point of the grid, such as {example}"
-            raise refused(path, f"settings of {len(fitting)} points", expected)
-    for point in all_points(section):
-        if inference_mode(point) == "soft" and (budgets := budgets_of(section, key, point)):
-            raise refused(
-                f"{key}: budget of {words(point)}",
-                budget_name(*next(iter(budgets[0].items()))),
-                "a gate that chooses: soft gates run every expert",
-            )
-
-
-def words(point):
-    """A point in one line."""
-    return ", ".join(f"{key} {value}" for key, value in point.items())
+        if key == MMIMDB and block.get("select_by") != "objective":
+            wrong, expected = to_beat >= 1, "below 1, or null: the score is an F1"
+        else:
+            wrong, expected = to_beat <= 0, "above 0, or null: a lower loss is better"
+        if wrong:
+            raise refused(f"{path}.to_beat", to_beat, expected)
 
 
 def _check_different(values, key):

@@ -5,12 +5,10 @@ preset over which it lies. The user's layer is what Snakemake makes of config.ya
 --configfile and the values of --config.
 """
 
-import difflib
 from pathlib import Path
 
-import yaml
-
-from dynmm.errors import InputError
+from dynmm.configuration.strict_yaml import read_yaml
+from dynmm.errors import InputError, did_you_mean
 from dynmm.vocabulary import MODALITY_TASKS
 
 # blocks whose entries a null takes away
@@ -54,7 +52,10 @@ def with_preset(given, folder):
         base = _resolved(presets, name, "preset")
     else:
         base = _resolved(presets, start, "extends")
-    result = _overlaid(base, given)
+    try:
+        result = _overlaid(base, given)
+    except RecursionError:
+        raise InputError("blocks within blocks without an end", key="config") from None
     result.pop("extends", None)
     for path in REMOVABLE:
         _without_null(result, path)
@@ -80,11 +81,7 @@ def _resolved(presets, name, key, chain=()):
 
 
 def _read(path):
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        found = " ".join(str(error).split())
-        raise InputError("cannot read a preset", file=path, found=found) from None
+    content = read_yaml(path, "a preset")
     if not isinstance(content, dict):
         raise InputError(
             "a preset is no block of keys",
@@ -96,15 +93,13 @@ def _read(path):
 
 
 def _unknown(presets, name, key):
-    close = _near(name, presets)
     return InputError(
         "unknown preset",
         key=key,
         found="nothing" if name is None else name,
         expected=f"one of {', '.join(sorted(presets))}",
-        fix=f"Did you mean {close}?"
-        if close
-        else "A new name needs `extends`, with the preset to start from, beside `preset`.",
+        fix=did_you_mean(name, presets)
+        or "A new name needs `extends`, with the preset to start from, beside `preset`.",
     )
 
 
@@ -125,19 +120,13 @@ def _overlaid(base, over, path=()):
 
 def _check_there(block, name, path):
     if name not in block:
-        close = _near(name, block)
         raise InputError(
             "nothing to take away",
             key=".".join([*path, str(name)]),
             found="null",
             expected=f"one of {', '.join(map(str, block))}",
-            fix=f"Did you mean {close}?" if close else None,
+            fix=did_you_mean(name, block),
         )
-
-
-def _near(name, names):
-    close = difflib.get_close_matches(str(name), map(str, names), n=1)
-    return close[0] if close else None
 
 
 def _without_null(config, path):

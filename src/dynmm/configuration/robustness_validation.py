@@ -1,7 +1,7 @@
 """What the schema cannot say of the noise sweeps: which runs they can take."""
 
-from dynmm.configuration.grid import grid_points, spelled
-from dynmm.configuration.modality_validation import refused, words
+from dynmm.configuration.grid import grid_points, spelled, words
+from dynmm.configuration.refusal import refused
 from dynmm.configuration.robustness import noise_point
 from dynmm.configuration.runs import shown_runs
 from dynmm.vocabulary import MODALITY_TASKS

@@ -10,16 +10,19 @@ from dynmm.budget_records import budget_name
 from dynmm.configuration.grid import (
     BUDGET,
     GATE,
+    INFERENCE,
     KEYS,
+    SHARE,
+    SOFT,
     fits,
     inference_mode,
+    row_settings,
     spelled,
 )
 from dynmm.errors import InputError
 from dynmm.reporting.records import by_run, number
 from dynmm.vocabulary import DYNAMIC
 
-SOFT = "soft"
 SYMBOLS = {"tau": "τ"}  # in print
 
 
@@ -188,19 +191,16 @@ def default_point(paper, task, row):
         What `choose_point` takes.
     """
     shares = paper["derived_shares"][task]
-    return {"share": shares[row]} if row in shares else {"inference": SOFT, "lambda": 0}
+    return {SHARE: shares[row]} if row in shares else {INFERENCE: SOFT, "lambda": 0}
 
 
 def fitting_points(points, wanted):
     """The points with the wanted settings.
 
-    Beside lambda, tau, mode and freeze, `inference` (soft or hard) is one; without it and without
-    `mode`, points whose gates stay soft are left out. Gates with a name have rows of their own, and
-    those at a budget are fitting where a `budget` is wanted.
+    Which these are, `row_settings` says. Gates with a name have rows of their own, and those at a
+    budget are fitting where a `budget` is wanted.
     """
-    settings = {name: value for name, value in wanted.items() if name != "share"}
-    if not {"mode", "inference"} & set(settings):
-        settings["inference"] = "hard"
+    settings = row_settings(wanted)
     if BUDGET in settings:
         ((unit, asked),) = settings[BUDGET].items()
         settings[BUDGET] = budget_name(unit, asked)
@@ -222,7 +222,7 @@ def choose_point(points, wanted, row):
         InputError: no point has the settings, or several have and no share decides.
     """
     fitting = fitting_points(points, wanted)
-    if not fitting or (len(fitting) > 1 and "share" not in wanted):
+    if not fitting or (len(fitting) > 1 and SHARE not in wanted):
         raise InputError(
             "no grid point for a row" if not fitting else "several grid points for one row",
             key=row,
@@ -230,7 +230,7 @@ def choose_point(points, wanted, row):
             expected=describe(wanted),
             fix="Name settings of exactly one point of the grid, or a share.",
         )
-    target = wanted.get("share", 0)
+    target = wanted.get(SHARE, 0)
     return min(fitting, key=lambda point: (abs(point.mean_share() - target), point.weight))
 
 

@@ -85,13 +85,29 @@ def choose_review(sentences, wanted=None):
     if wanted is None:
         wanted = min(reviews, key=lambda name: (*_rank(reviews[name]), name))
     elif wanted not in reviews:
-        raise InputError(
-            "no sentence of the review that config names",
-            key="review",
-            found=wanted,
-            expected=f"a review of the {SPLIT} split, such as {min(reviews)}",
-        )
+        raise _no_such_review(wanted, reviews)
     return sorted(reviews[wanted], key=lambda sentence: sentence.segment)
+
+
+def check_review(manifest_path, wanted):
+    """Refuse a review of which the prepared data hold no test sentence.
+
+    Raises:
+        InputError: no sentence of that review.
+    """
+    ids = map(_text, _load(Path(manifest_path).with_name(f"{SPLIT}_ids.npy")))
+    reviews = {Sentence(name, "", 0, 0, 0).review for name in ids}
+    if wanted not in reviews:
+        raise _no_such_review(wanted, reviews)
+
+
+def _no_such_review(wanted, reviews):
+    return InputError(
+        "no sentence of the review that config names",
+        key="mosei.figure5.review",
+        found=wanted,
+        expected=f"a review of the {SPLIT} split, such as {min(reviews)}",
+    )
 
 
 def _words(manifest_path, has_words):

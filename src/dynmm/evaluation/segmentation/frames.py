@@ -6,7 +6,6 @@ import torch
 from dynmm.data.nyuv2.batches import evaluation_batches
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.data.nyuv2.transforms import IMAGENET_MEAN, IMAGENET_STD
-from dynmm.errors import InputError
 from dynmm.evaluation.noise import GaussianNoise
 from dynmm.inference.segmentation import at_size, run_network
 
@@ -120,23 +119,6 @@ def most_different(accuracies, count):
     noisy = np.nan_to_num(accuracies[:, 1:])
     difference = np.abs(noisy[..., 1] - noisy[..., 0]).sum(1)
     return np.sort(np.argsort(-difference, kind="stable")[:count])
-
-
-def positions_of(frames, numbers):
-    """Positions of frames by their official numbers.
-
-    Raises:
-        InputError: a number is not in the split.
-    """
-    missing = [number for number in numbers if number not in frames.frame_numbers]
-    if missing:
-        raise InputError(
-            f"frames that are not in the {frames.split} split",
-            key="nyuv2.predicted_frames.frames",
-            found=", ".join(map(str, missing)),
-            expected=f"official numbers such as {', '.join(map(str, frames.frame_numbers[:3]))}",
-        )
-    return np.array([frames.frame_numbers.index(number) for number in numbers])
 
 
 def _displayed(rgb):

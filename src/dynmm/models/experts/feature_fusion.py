@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from dynmm.errors import InputError
+from dynmm.options import FUSION_PARTS
 
 
 class LowRankTensorFusion(nn.Module):
@@ -25,8 +26,6 @@ class LowRankTensorFusion(nn.Module):
         InputError: an unknown part.
     """
 
-    PARTS = ("factors", "fusion_weights", "fusion_bias")
-
     def __init__(self, input_sizes, outputs, rank, untrained=()):
         super().__init__()
         self.factors = nn.ParameterList(
@@ -37,12 +36,12 @@ class LowRankTensorFusion(nn.Module):
         for parameter in (*self.factors, self.fusion_weights):
             nn.init.xavier_normal_(parameter)
         for part in untrained:
-            if part not in self.PARTS:
+            if part not in FUSION_PARTS:
                 raise InputError(
                     "unknown part of low-rank fusion",
                     key="untrained",
                     found=part,
-                    expected=", ".join(self.PARTS),
+                    expected=", ".join(FUSION_PARTS),
                 )
             getattr(self, part).requires_grad_(False)
 

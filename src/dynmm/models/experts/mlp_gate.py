@@ -5,6 +5,7 @@ import torch
 from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_gate
+from dynmm.options import Flag, Size
 
 
 @register_gate("mmimdb", "mlp")
@@ -18,7 +19,7 @@ class MlpGate(Mlp):
         availability: whether it reads which modalities are there, beside the features.
     """
 
-    def __init__(self, input_sizes, experts, hidden=128, availability=False):
+    def __init__(self, input_sizes, experts, hidden: Size = 128, availability: Flag = False):
         size = sum(input_sizes.values()) + availability * len(input_sizes)
         super().__init__(size, hidden, experts)
         self.availability = availability

@@ -12,6 +12,7 @@ from dynmm.models.experts.feature_fusion import LowRankTensorFusion, MatrixInter
 from dynmm.models.experts.maxout import MaxoutMlp
 from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_expert
+from dynmm.options import FusionParts, Share, Size
 
 
 class Head(nn.Module):
@@ -47,7 +48,14 @@ class TextExpert(UnimodalExpert):
 
     modalities = ("text",)
 
-    def __init__(self, input_sizes, outputs, hidden=512, features=512, head_hidden=512):
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        hidden: Size = 512,
+        features: Size = 512,
+        head_hidden: Size = 512,
+    ):
         super().__init__(input_sizes, outputs, hidden, features, head_hidden)
 
 
@@ -57,7 +65,14 @@ class ImageExpert(UnimodalExpert):
 
     modalities = ("image",)
 
-    def __init__(self, input_sizes, outputs, hidden=1024, features=512, head_hidden=512):
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        hidden: Size = 1024,
+        features: Size = 512,
+        head_hidden: Size = 512,
+    ):
         super().__init__(input_sizes, outputs, hidden, features, head_hidden)
 
 
@@ -68,7 +83,14 @@ class EarlyFusionExpert(nn.Module):
     modalities = ("text", "image")
     width_options = dict.fromkeys(("hidden", "second_hidden"))
 
-    def __init__(self, input_sizes, outputs, hidden=512, second_hidden=512, dropout=0.3):
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        hidden: Size = 512,
+        second_hidden: Size = 512,
+        dropout: Share = 0.3,
+    ):
         super().__init__()
         inputs = sum(input_sizes[name] for name in self.modalities)
         self.head = MaxoutMlp(inputs, hidden, second_hidden, outputs, dropout)
@@ -114,10 +136,10 @@ class LateFusionExpert(EncoderFusionExpert):
         self,
         input_sizes,
         outputs,
-        text_hidden=512,
-        image_hidden=1024,
-        features=512,
-        dropout=0.3,
+        text_hidden: Size = 512,
+        image_hidden: Size = 1024,
+        features: Size = 512,
+        dropout: Share = 0.3,
     ):
         super().__init__(input_sizes, text_hidden, image_hidden, features, dropout)
         self.head = Head(len(self.modalities) * features, outputs)
@@ -137,13 +159,13 @@ class LowRankTensorFusionExpert(EncoderFusionExpert):
         self,
         input_sizes,
         outputs,
-        text_hidden=512,
-        image_hidden=1024,
-        features=512,
-        fused=512,
-        rank=128,
-        dropout=0.3,
-        untrained=(),
+        text_hidden: Size = 512,
+        image_hidden: Size = 1024,
+        features: Size = 512,
+        fused: Size = 512,
+        rank: Size = 128,
+        dropout: Share = 0.3,
+        untrained: FusionParts = (),
     ):
         super().__init__(input_sizes, text_hidden, image_hidden, features, dropout)
         sizes = [features] * len(self.modalities)
@@ -161,11 +183,11 @@ class MatrixInteractionExpert(EncoderFusionExpert):
         self,
         input_sizes,
         outputs,
-        text_hidden=512,
-        image_hidden=1024,
-        features=512,
-        fused=1024,
-        dropout=0.3,
+        text_hidden: Size = 512,
+        image_hidden: Size = 1024,
+        features: Size = 512,
+        fused: Size = 1024,
+        dropout: Share = 0.3,
     ):
         super().__init__(input_sizes, text_hidden, image_hidden, features, dropout)
         self.fuse = MatrixInteraction([features] * len(self.modalities), fused)

@@ -15,6 +15,7 @@ from dynmm.models.experts.mlp import Mlp
 from dynmm.models.experts.registry import register_expert, register_gate
 from dynmm.models.experts.sequence_gru import SequenceGru
 from dynmm.models.experts.sequence_transformer import SequenceTransformer
+from dynmm.options import Depth, Flag, Readout, Share, Size, ThreeSizes, shared_by, three_shared_by
 from dynmm.vocabulary import MOSEI, MOSEI_MODALITIES
 
 # see `dynmm.models.experts.width`
@@ -31,13 +32,13 @@ class UnimodalTransformer(nn.Sequential):
         self,
         input_sizes,
         outputs,
-        width=120,
-        hidden=64,
-        heads=5,
-        layers=5,
-        feedforward=2048,
-        dropout=0.1,
-        readout="last_valid",
+        width: shared_by("heads") = 120,
+        hidden: Size = 64,
+        heads: Depth = 5,
+        layers: Depth = 5,
+        feedforward: Size = 2048,
+        dropout: Share = 0.1,
+        readout: Readout = "last_valid",
     ):
         encoder = SequenceTransformer(
             input_sizes[self.modalities[0]],
@@ -88,13 +89,13 @@ class EarlyFusionTransformer(nn.Module):
         self,
         input_sizes,
         outputs,
-        width=300,
-        hidden=128,
-        heads=5,
-        layers=5,
-        feedforward=2048,
-        dropout=0.1,
-        readout="last_valid",
+        width: shared_by("heads") = 300,
+        hidden: Size = 128,
+        heads: Depth = 5,
+        layers: Depth = 5,
+        feedforward: Size = 2048,
+        dropout: Share = 0.1,
+        readout: Readout = "last_valid",
     ):
         super().__init__()
         encoder = SequenceTransformer(
@@ -125,13 +126,13 @@ class LateFusionTransformer(nn.Module):
         self,
         input_sizes,
         outputs,
-        widths=(60, 120, 120),
-        hidden=128,
-        heads=5,
-        layers=5,
-        feedforward=2048,
-        dropout=0.1,
-        readout="last_valid",
+        widths: three_shared_by("heads") = (60, 120, 120),
+        hidden: Size = 128,
+        heads: Depth = 5,
+        layers: Depth = 5,
+        feedforward: Size = 2048,
+        dropout: Share = 0.1,
+        readout: Readout = "last_valid",
     ):
         super().__init__()
         self.encoders = nn.ModuleList(
@@ -160,7 +161,9 @@ class EarlyFusionGru(nn.Module):
     modalities = MOSEI_MODALITIES
     width_options = dict.fromkeys(("width", "hidden"))
 
-    def __init__(self, input_sizes, outputs, width=512, hidden=256, dropout=0.1):
+    def __init__(
+        self, input_sizes, outputs, width: Size = 512, hidden: Size = 256, dropout: Share = 0.1
+    ):
         super().__init__()
         encoder = SequenceGru(_joint_size(input_sizes), width, dropout)
         self.head = nn.Sequential(encoder, Mlp(width, hidden, outputs))
@@ -178,7 +181,14 @@ class LateFusionGru(nn.Module):
     modalities = MOSEI_MODALITIES
     width_options = dict.fromkeys(("widths", "hidden"))
 
-    def __init__(self, input_sizes, outputs, widths=(64, 128, 512), hidden=512, dropout=0.1):
+    def __init__(
+        self,
+        input_sizes,
+        outputs,
+        widths: ThreeSizes = (64, 128, 512),
+        hidden: Size = 512,
+        dropout: Share = 0.1,
+    ):
         super().__init__()
         self.encoders = nn.ModuleList(
             SequenceGru(input_sizes[modality], width, dropout)
@@ -206,13 +216,13 @@ class TransformerGate(nn.Sequential):
         self,
         input_sizes,
         experts,
-        width=10,
-        heads=5,
-        layers=5,
-        feedforward=2048,
-        dropout=0.1,
-        readout="last_valid",
-        availability=False,
+        width: shared_by("heads") = 10,
+        heads: Depth = 5,
+        layers: Depth = 5,
+        feedforward: Size = 2048,
+        dropout: Share = 0.1,
+        readout: Readout = "last_valid",
+        availability: Flag = False,
     ):
         encoder = SequenceTransformer(
             _joint_size(input_sizes),

@@ -14,6 +14,7 @@ from dynmm.errors import InputError
 from dynmm.models.experts.inputs import FIRST
 from dynmm.models.experts.registry import register_gate
 from dynmm.models.experts.ridge_probe import RidgeProbe
+from dynmm.options import Flag, Probes, SizeOrNone
 
 PROBES = "probe_outputs"  # under this name outputs of the probes come with the inputs, (B, R, C)
 
@@ -39,7 +40,15 @@ class ProbeGate(nn.Module):
 
     binary = True  # what the probes predict
 
-    def __init__(self, input_sizes, experts, outputs, probes, first_expert=False, hidden=0):
+    def __init__(
+        self,
+        input_sizes,
+        experts,
+        outputs,
+        probes: Probes,
+        first_expert: Flag = False,
+        hidden: SizeOrNone = 0,
+    ):
         super().__init__()
         named, readings = [name for names in probes for name in names], len(probes) + first_expert
         if readings < 2 or not all(probes) or not set(named) <= set(input_sizes):

@@ -4,6 +4,7 @@ import inspect
 
 from dynmm.errors import InputError
 from dynmm.models.experts.width import scaled_options
+from dynmm.options import ANY, REQUIRED, Kind, Option, check_options
 
 OUTPUTS = "outputs"
 _EXPERTS = {}
@@ -47,8 +48,8 @@ def build_expert(task, name, input_sizes, outputs, options=None, width=1):
         width: factor of those options that are widths.
 
     Raises:
-        InputError: unknown name, unknown option, a modality that the data lack, or a factor for a
-            class without widths.
+        InputError: unknown name, unknown or bad option, a modality that the data lack, or a factor
+            for a class without widths.
     """
     cls = _find(_EXPERTS, task, name, "expert")
     missing = [m for m in cls.modalities if m not in input_sizes]
@@ -58,7 +59,8 @@ def build_expert(task, name, input_sizes, outputs, options=None, width=1):
             found=", ".join(input_sizes),
             expected=", ".join(cls.modalities),
         )
-    options = _checked(cls, options or {}, f"{task}.{name}")
+    options = options or {}
+    check_options(options, options_of(cls), task, f"{task}.{name}")
     return cls(input_sizes, outputs, **scaled_options(cls, options, width, f"{task}.{name}"))
 
 
@@ -66,15 +68,33 @@ def build_gate(task, name, input_sizes, experts, options=None, outputs=None):
     """The gate registered as `name` for `task`, with fresh weights; see `build_expert`.
 
     Raises:
-        InputError: unknown name or option, or fewer than two experts to choose from.
+        InputError: unknown name, unknown or bad option, or fewer than two experts to choose from.
     """
     if experts < 2:
         raise InputError("a gate chooses between experts", found=experts, expected="2 or more")
     cls = _find(_GATES, task, name, "gate")
-    own = dict(_checked(cls, options or {}, f"{task}.{name}"))
+    own = dict(options or {})
+    check_options(own, options_of(cls), task, f"{task}.{name}")
     if OUTPUTS in inspect.signature(cls).parameters:
         own[OUTPUTS] = outputs
     return cls(input_sizes, experts, **own)
+
+
+def options_of(cls):
+    """The options that a class of an expert or a gate takes, and of what `Kind` they are.
+
+    Its constructor's first two arguments, and `outputs`, are no options.
+    """
+    declared = {}
+    for name, parameter in list(inspect.signature(cls).parameters.items())[2:]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            declared[ANY] = Option(None, None)
+            continue
+        kind = parameter.annotation if isinstance(parameter.annotation, Kind) else None
+        default = REQUIRED if parameter.default is parameter.empty else parameter.default
+        declared[name] = Option(kind, default)
+    declared.pop(OUTPUTS, None)
+    return declared
 
 
 def _register(registry, key):
@@ -97,17 +117,3 @@ def _find(registry, task, name, kind):
         expected=", ".join(known),
         fix=f"Use one of these, or register a class of that name (register_{kind}).",
     )
-
-
-def _checked(cls, options, key):
-    """The options, after a look whether the class takes them (its first two are not options)."""
-    allowed = [name for name in list(inspect.signature(cls).parameters)[2:] if name != OUTPUTS]
-    unknown = [option for option in options if option not in allowed]
-    if unknown:
-        raise InputError(
-            "unknown option",
-            key=f"{key}.{unknown[0]}",
-            found=unknown[0],
-            expected=", ".join(allowed) or "no options",
-        )
-    return options

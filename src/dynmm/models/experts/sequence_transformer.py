@@ -14,8 +14,7 @@ from torch import nn
 
 from dynmm.errors import InputError
 from dynmm.models.experts.sequence_layout import padded_layout, valid_layout
-
-READOUTS = ("last_valid", "authors")
+from dynmm.options import READOUTS
 
 
 class SequenceTransformer(nn.Module):
