@@ -7,6 +7,7 @@ are read as the evaluations stored them.
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.evaluation.modality.routing import StoredResults
 from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.study import study
@@ -25,7 +26,7 @@ def main(arguments):
         routing,
         task.splits[1:],
         arguments.prepared.parent,
-        read_json(arguments.prepared)["input_sizes"],
+        read_manifest(arguments.prepared.parent, arguments.task)["input_sizes"],
         {name: 1e6 * millions for name, millions in config["feature_madds_m"].items()},
         task.letters,
         records,

@@ -1,13 +1,14 @@
 """Which path each sentence of a review or video took, as data (figure 5)."""
 
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from dynmm.data.manifest import open_array, read_manifest
 from dynmm.errors import InputError
+from dynmm.vocabulary import MOSEI
 
 SPLIT = "test"
 SEGMENT = re.compile(r"(.*)\[(-?\d+)\]$")  # ids are `video[segment]`
@@ -47,13 +48,12 @@ def read_sentences(predictions_path, manifest_path):
         List of `Sentence`s in the order of the predictions, and whether the data has words.
 
     Raises:
-        InputError: a file or an array is missing, arrays differ in length, or a sample was
-            predicted that the prepared data does not hold.
+        InputError: a file or an array is missing or damaged, arrays differ in length, or a sample
+            was predicted that the prepared data does not hold.
     """
     manifest_path = Path(manifest_path)
     stored = _predictions(Path(predictions_path))
-    has_words = bool(json.loads(manifest_path.read_text(encoding="utf-8")).get("sentences"))
-    words = _words(manifest_path, has_words)
+    words, has_words = _words(manifest_path.parent)
     ids = [_text(value) for value in stored["ids"]]
     missing = [i for i in ids if i not in words]
     if missing:
@@ -94,16 +94,14 @@ def choose_review(sentences, wanted=None):
     return sorted(reviews[wanted], key=lambda sentence: sentence.segment)
 
 
-def _words(manifest_path, has_words):
-    """Id -> words of the test split, "" where the data has none."""
-    ids = _load(manifest_path.with_name(f"{SPLIT}_ids.npy"))
-    path = manifest_path.with_name(f"{SPLIT}_sentences.npy")
-    texts = _load(path) if has_words else [b""] * len(ids)
-    if len(texts) != len(ids):
-        raise InputError(
-            "not one sentence a sample", file=path, found=len(texts), expected=len(ids)
-        )
-    return dict(zip(map(_text, ids), map(_text, texts), strict=True))
+def _words(prepared_dir):
+    """Id -> words of the test split, "" where the data has none; and whether it has."""
+    manifest = read_manifest(prepared_dir, MOSEI)
+    ids = open_array(prepared_dir, manifest, f"{SPLIT}_ids.npy")
+    texts = [b""] * len(ids)
+    if manifest["sentences"]:
+        texts = open_array(prepared_dir, manifest, f"{SPLIT}_sentences.npy")
+    return dict(zip(map(_text, ids), map(_text, texts), strict=True)), manifest["sentences"]
 
 
 def _rank(members):
@@ -127,13 +125,6 @@ def _predictions(path):
             expected=f"{', '.join(ARRAYS)} of one length",
         )
     return arrays
-
-
-def _load(path):
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read prepared data", file=path, found=error) from None
 
 
 def _text(value):
