@@ -16,6 +16,8 @@ GROUND = {
     "kept_checksums",
     "published_weights",
     "stop_signals",
+    "stored_arrays",
+    "stored_records",
 }
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "code_closure": set(),

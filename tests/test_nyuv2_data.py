@@ -22,6 +22,7 @@ from dynmm.data.nyuv2.raw import LABELED, MAPPING, SPLITS, RawFrames
 from dynmm.data.nyuv2.tables import read_class_mapping, read_splits
 from dynmm.errors import InputError
 from dynmm.files import sha256
+from dynmm.stored_records import sealed
 from fixture_rules import tiny_nyu
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -406,7 +407,7 @@ def test_prepared_frames_refuse_what_the_manifest_denies(prepared):
     (prepared / "train_rgb.npy").unlink()
     with pytest.raises(InputError, match=r"cannot be read.*train_rgb.*forcerun prepare_nyuv2"):
         SegmentationFrames(prepared, "train")
-    (prepared / "manifest.json").write_text(json.dumps({"task": "mosei"}))
+    (prepared / "manifest.json").write_text(json.dumps(sealed({"task": "mosei"})))
     with pytest.raises(InputError, match="found: mosei"):
         SegmentationFrames(prepared, "train")
     (prepared / "manifest.json").unlink()

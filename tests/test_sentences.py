@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from matplotlib import colors
 
-from dynmm.data.manifest import sealed
 from dynmm.errors import InputError
 from dynmm.reporting import style
 from dynmm.reporting.sentence_figure import sentences_figure, wrapped
 from dynmm.reporting.sentences import Sentence, choose_review, read_sentences
+from dynmm.stored_records import sealed
 from modality_metrics import write_dynamic, write_expert, write_predictions
 
 ROOT = Path(__file__).parents[1]
@@ -163,5 +163,5 @@ def test_bad_input_is_named(tmp_path, manifest):
     with pytest.raises(InputError, match=r"cannot be read.*test_sentences\.npy"):
         read_sentences(predictions, manifest)
     np.savez(predictions, ids=np.array([b"a[0]"]), outputs=np.zeros((1, 1)))
-    with pytest.raises(InputError, match="key: targets, chosen"):
+    with pytest.raises(InputError, match="key: targets, gate_logits, chosen"):
         read_sentences(predictions, manifest)

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 
 from dynmm import __version__
-from dynmm.data.manifest import MANIFEST, sealed
+from dynmm.data.manifest import MANIFEST
 from dynmm.files import write_json
 from dynmm.kept_checksums import kept_sha256
+from dynmm.stored_records import sealed
 
 
 class ArrayWriter:

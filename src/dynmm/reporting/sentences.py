@@ -4,15 +4,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from dynmm.data.manifest import open_array, read_manifest
 from dynmm.errors import InputError
+from dynmm.stored_arrays import GATED, PREDICTIONS, read_arrays
 from dynmm.vocabulary import MOSEI
 
 SPLIT = "test"
 SEGMENT = re.compile(r"(.*)\[(-?\d+)\]$")  # ids are `video[segment]`
-ARRAYS = ("ids", "outputs", "targets", "chosen")
+ONE_SCORE = {"outputs": 1}  # sizes of axes
 
 
 class Sentence(NamedTuple):
@@ -52,7 +51,7 @@ def read_sentences(predictions_path, manifest_path):
             was predicted that the prepared data does not hold.
     """
     manifest_path = Path(manifest_path)
-    stored = _predictions(Path(predictions_path))
+    stored = read_arrays(predictions_path, PREDICTIONS | GATED, sizes=ONE_SCORE)
     words, has_words = _words(manifest_path.parent)
     ids = [_text(value) for value in stored["ids"]]
     missing = [i for i in ids if i not in words]
@@ -63,7 +62,7 @@ def read_sentences(predictions_path, manifest_path):
             key=missing[0],
             fix=f"Evaluate again on the data of {manifest_path}.",
         )
-    columns = (stored[name].reshape(len(ids)).tolist() for name in ("targets", "outputs", "chosen"))
+    columns = (stored[name].ravel().tolist() for name in ("targets", "outputs", "chosen"))
     rows = zip(ids, *columns, strict=True)
     return [Sentence(i, words[i], true, out, expert) for i, true, out, expert in rows], has_words
 
@@ -106,25 +105,6 @@ def _words(prepared_dir):
 
 def _rank(members):
     return (len({sentence.expert for sentence in members}) == 1, -len(members))
-
-
-def _predictions(path):
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [name for name in ARRAYS if name not in stored]
-            arrays = {name: stored[name] for name in ARRAYS if name in stored}
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read predictions", file=path, found=error) from None
-    sizes = {name: array.size for name, array in arrays.items()}
-    if missing or len(set(sizes.values())) > 1:
-        raise InputError(
-            "predictions without one score and one expert a sentence",
-            file=path,
-            key=", ".join(missing) or None,
-            found=sizes,
-            expected=f"{', '.join(ARRAYS)} of one length",
-        )
-    return arrays
 
 
 def _text(value):
