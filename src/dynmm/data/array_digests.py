@@ -6,12 +6,13 @@ the arrays says when it was done. That file counts only for an array of the same
 inode: what writes or replaces an array changes one of them.
 """
 
+import hashlib
 import json
 import time
 from pathlib import Path
 
 from dynmm.errors import InputError
-from dynmm.files import sha256, write_json
+from dynmm.files import write_json
 
 RECORD = ".verified.json"
 SECONDS = 24 * 3600
@@ -42,7 +43,8 @@ def _require(path, digest, fix):
         return
     record = path.with_name(RECORD)
     if not _is_fresh(_read(record).get(path.name), identity):
-        found = sha256(path)
+        with open(path, "rb") as file:  # not `files.sha256`, which does not read twice
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != digest:
             raise InputError(
                 "a file's bytes are not those that were written",
