@@ -17,6 +17,8 @@ GROUND = {
     "options",
     "published_weights",
     "stop_signals",
+    "stored_arrays",
+    "stored_records",
 }
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "code_closure": set(),
@@ -34,16 +36,16 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "inference": {"data", "metrics", "models"},
     "training": {"data", "device", "inference", "metrics", "models", "provenance"},
     "evaluation": {"data", "inference", "metrics", "models"},
-    "reporting": {"configuration"},
+    "reporting": {"configuration", "data"},
 }
 PROGRAMS = {  # what the name of a program says it may use, beside program, provenance and device
     "prepare_": {"data"},
     "expand_": {"data"},
     "download_": {"data"},
     "train_": {"tasks", "training"},
-    "store_": {"inference", "models", "tasks", "training"},
+    "store_": {"data", "inference", "models", "tasks", "training"},
     "cross_fit_": {"data", "inference", "models", "tasks", "training"},
-    "count_": {"models", "tasks"},
+    "count_": {"data", "models", "tasks"},
     "evaluate_": {"data", "evaluation", "inference", "models", "tasks"},
     "predict_": {"data", "evaluation", "models"},
     "check_": {"data", "evaluation", "reporting"},

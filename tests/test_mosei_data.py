@@ -118,6 +118,14 @@ def spoil(raw, split, key, place, value):
     raw[split][key][place] = value
 
 
+def tree(depth=10):
+    """A list of 10^10 leaves that a pickle has room for."""
+    found = "leaf"
+    for _ in range(depth):
+        found = [found] * 10
+    return found
+
+
 SPOILS = {
     "split missing": (lambda r: r.pop("valid"), ["valid", "missing"]),
     "key missing": (lambda r: drop(r, "test", "audio"), ["test.audio", "missing"]),
@@ -147,6 +155,30 @@ SPOILS = {
         lambda r: put(r, "valid", "labels", np.zeros((4, 1, 1))),
         ["valid.labels", "(4, 1, 1)"],
     ),
+    "an id twice": (
+        lambda r: put(r, "test", "id", r["train"]["id"][1:7]),
+        ["two samples have one id", "test.id[0]", "train1[0.0-1.0], as train.id[1]"],
+    ),
+    "ids are no texts": (
+        lambda r: put(r, "valid", "id", [None] * 5),
+        ["valid.id", "something else than texts as id 0"],
+    ),
+    "an id is a tree": (
+        lambda r: put(r, "valid", "id", ["a", "b", "c", "d", tree()]),
+        ["valid.id", "something else than texts as id 4"],
+    ),
+    "an id is endless": (
+        lambda r: put(r, "valid", "id", [10**5000] * 5),
+        ["valid.id", "something else than texts as id 0"],
+    ),
+    "ids without an axis": (
+        lambda r: put(r, "valid", "id", np.array("a")),
+        ["valid.id", "0 ids"],
+    ),
+    "audio of zeros": (
+        lambda r: spoil(r, "valid", "audio", slice(None), 0.0),
+        ["audio is 0 everywhere", "valid.audio"],
+    ),
     "ids do not fit": (lambda r: put(r, "valid", "id", np.array(["a"])), ["valid.id", "1 ids"]),
     "NaN text": (
         lambda r: spoil(r, "test", "text", (4, 40, 7), np.nan),
@@ -171,7 +203,7 @@ SPOILS = {
     ),
     "no text in a split": (
         lambda r: spoil(r, "valid", "text", slice(None), 0.0),
-        ["empty split", "valid.text"],
+        ["text is 0 everywhere", "valid.text"],
     ),
 }
 
@@ -182,6 +214,11 @@ def test_bad_input_is_one_message_and_leaves_nothing(tmp_path, raw, name):
     change(raw)
     text = message(tmp_path, raw)
     assert all(part in text for part in expected), text
+
+
+def test_a_whole_video_may_name_many_samples(tmp_path, raw):
+    raw["valid"]["id"] = np.array(["one video"] * 5)
+    assert (np.load(prepared(tmp_path, raw) / "valid_ids.npy") == b"one video").all()
 
 
 def test_raw_content_that_is_no_dict(tmp_path):

@@ -2,6 +2,7 @@
 
 import collections
 import copyreg
+import json
 import os
 import pickle
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hostile_pickles
 from dynmm.data.mosei.restricted_pickle import load
 from dynmm.errors import InputError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 EXTENSION = 240
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 
 class CreatesFile:
@@ -250,6 +253,49 @@ def test_what_is_no_pickle_is_one_clear_error(tmp_path, data):
     assert "data.pkl" in refused(tmp_path, data)
 
 
+REASONS = {  # name of a hostile pickle -> what its message says
+    "deep tuples": "containers in one another",
+    "wide tree as a key": "a tuple as a key",
+    "wide tree as an item of a set": "a tuple as a key",
+    "wide tree as the argument of numpy dtype": "numpy.dtype(a tuple)",
+    "a list in itself": "one in itself",
+    "nothing, for ever": "operations",
+    "colliding keys": "keys of dicts",
+    "one text encoded again and again": "copies of far more than the file holds",
+    "a long name": "x.name",
+    "bytes after the end": "bytes after the end of the pickle, at 4",
+}
+
+
+def test_a_file_that_asks_for_endless_work_ends_in_one_message_at_once(tmp_path):
+    """In a process of its own: what hangs or crashes there fails here."""
+    done = subprocess.run(
+        [sys.executable, hostile_pickles.__file__, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    found = json.loads(done.stdout)
+    assert set(found) == set(hostile_pickles.hostile()) and len(found) > 100
+    for name, (seconds, message) in found.items():
+        assert "expected: numpy arrays" in message, f"{name}: {message[:300]}"
+        assert len(message) < 700, name
+        assert seconds < 2, name  # one, but for a loaded machine
+    for name, words in REASONS.items():
+        assert words in found[name][1], found[name][1]
+
+
+def test_keys_and_copies_within_bounds_are_read(tmp_path):
+    content = {"keys": dict.fromkeys(range(300)), "texts": ["same" * 9] * 40_000, "set": {1.5, "a"}}
+    assert load(write(tmp_path, pickle.dumps(content, 4))) == content
+    nested = [1]
+    for _ in range(6):
+        nested = [nested, (nested,)]
+    assert load(write(tmp_path, pickle.dumps([nested], 2)))[0][1] == (nested[1][0],)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"missing\.pkl"):
         load(tmp_path / "missing.pkl")
@@ -264,10 +310,9 @@ def test_loading_does_not_double_the_memory(tmp_path, protocol):
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak(); load(sys.argv[1]); print(peak() - before)"
     )
-    source = Path(sys.modules[load.__module__].__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)],
-        env={**os.environ, "PYTHONPATH": str(source)},
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
         check=True,

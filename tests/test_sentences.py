@@ -15,6 +15,7 @@ from dynmm.errors import InputError
 from dynmm.reporting import style
 from dynmm.reporting.sentence_figure import sentences_figure, wrapped
 from dynmm.reporting.sentences import Sentence, choose_review, read_sentences
+from dynmm.stored_records import sealed
 from modality_metrics import write_dynamic, write_expert, write_predictions
 
 ROOT = Path(__file__).parents[1]
@@ -31,13 +32,13 @@ def manifest(tmp_path):
     return write_prepared(tmp_path / "prepared")
 
 
-def write_prepared(folder, words=True):
-    folder.mkdir()
-    np.save(folder / "test_ids.npy", np.array([i.encode() for i in reversed(IDS)]))
-    if words:
-        texts = np.array([text.encode() for text in reversed(WORDS)])
-        np.save(folder / "test_sentences.npy", texts)
-    (folder / "manifest.json").write_text(json.dumps({"sentences": words}))
+def write_prepared(folder, ids=None):
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "test_ids.npy", np.array([i.encode() for i in ids or reversed(IDS)]))
+    np.save(folder / "test_sentences.npy", np.array([text.encode() for text in reversed(WORDS)]))
+    arrays = {path.name: {"sha256": checksum(path)} for path in folder.glob("*.npy")}
+    manifest = sealed({"task": "mosei", "sentences": True, "arrays": arrays})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder / "manifest.json"
 
 
@@ -155,15 +156,12 @@ def test_the_program_takes_the_point_of_its_row_and_gives_the_same_bytes(tmp_pat
 
 def test_bad_input_is_named(tmp_path, manifest):
     _, predictions = write_point(tmp_path)
-    np.save(manifest.with_name("test_ids.npy"), np.array([b"x[0]"] * 6))
+    write_prepared(manifest.parent, [f"x[{place}]" for place in range(6)])
     with pytest.raises(InputError, match=r"prepared data lack.*key: long\[2\]"):
         read_sentences(predictions, manifest)
-    np.save(manifest.with_name("test_ids.npy"), np.array([b"x[0]"] * 5))
-    with pytest.raises(InputError, match=r"not one sentence a sample.*found: 6; expected: 5"):
-        read_sentences(predictions, manifest)
     manifest.with_name("test_sentences.npy").unlink()
-    with pytest.raises(InputError, match=r"cannot read prepared data.*test_sentences\.npy"):
+    with pytest.raises(InputError, match=r"cannot be read.*test_sentences\.npy"):
         read_sentences(predictions, manifest)
     np.savez(predictions, ids=np.array([b"a[0]"]), outputs=np.zeros((1, 1)))
-    with pytest.raises(InputError, match="key: targets, chosen"):
+    with pytest.raises(InputError, match="key: targets, gate_logits, chosen"):
         read_sentences(predictions, manifest)

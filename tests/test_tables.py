@@ -209,7 +209,7 @@ def test_without_a_static_run_there_is_no_reduction(tmp_path):
     [
         ({"preset": "paper"}, "do not belong together.*key: preset"),
         ({"metrics": {}}, r"lacks a number.*metrics\.miou"),
-        ({"madds": {"complete": {"total": float("nan"), "depth_encoder": 1}}}, "lacks a number"),
+        ({"madds": {"complete": {"total": float("nan"), "depth_encoder": 1}}}, "NaN is no finite"),
     ],
 )
 def test_bad_metrics_are_named(paths, tmp_path, change, words):

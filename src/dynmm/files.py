@@ -6,6 +6,7 @@ import fcntl
 import functools
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
@@ -14,6 +15,8 @@ import weakref
 from pathlib import Path
 
 from dynmm.errors import InputError
+
+AGAIN = "Make it again: delete it and run the same command."
 
 
 @contextlib.contextmanager
@@ -63,16 +66,24 @@ def write_json(path, value):
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path, fix="Make it again: delete it and run the same command."):
-    """The value stored in the JSON file `path`.
+def read_json(path, fix=AGAIN):
+    """The value stored in the JSON file `path`; its numbers are finite.
 
     Raises:
         InputError: the file is missing or no JSON; `fix` says what to do.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError("not a readable JSON file", file=path, found=error, fix=fix) from error
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
 
 
 _locks = weakref.WeakSet()

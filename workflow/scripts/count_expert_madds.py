@@ -6,7 +6,8 @@
 from pathlib import Path
 
 from dynmm import program
-from dynmm.files import read_json, write_json
+from dynmm.data.manifest import read_manifest
+from dynmm.files import write_json
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.cost_order import check_cost_order
 from dynmm.models.experts.dynamic_build import gate_from
@@ -17,7 +18,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 def main(arguments):
     """Count by both conventions; refuse experts under the gate that are out of order."""
     config, task = arguments.config, load_task(arguments.task)
-    manifest = read_json(arguments.prepared)
+    manifest = read_manifest(arguments.prepared.parent, arguments.task)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
     gate = gate_from(task.name, config["gate"], sizes, len(config["under_gate"]), outputs)
     counts = {

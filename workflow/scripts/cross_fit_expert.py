@@ -7,10 +7,10 @@ Every grid point with `freeze: cross_fitted` trains its gate on these outputs.
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.data.ordering import fold
 from dynmm.device import acquire_device
 from dynmm.execution import execution
-from dynmm.files import read_json
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
 from dynmm.provenance import provenance
@@ -24,7 +24,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 def main(arguments):
     """Train, or go on where a kill left off, then run the expert over the samples held out."""
     config, task = arguments.config, load_task(arguments.task)
-    manifest = read_json(arguments.prepared)
+    manifest = read_manifest(arguments.prepared.parent, arguments.task)
     split = task.open(arguments.prepared.parent, task.splits[0])
     kept, held_out = fold(len(split), config["folds"], arguments.fold, arguments.seed)
     record = provenance(

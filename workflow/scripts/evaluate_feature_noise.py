@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.device import acquire_device
 from dynmm.evaluation.modality.model import EXPERT, load_model, network_settings
 from dynmm.evaluation.modality.noise import (
@@ -16,7 +17,7 @@ from dynmm.evaluation.modality.noise import (
 from dynmm.evaluation.noise_sweep import sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.execution import execution
-from dynmm.files import atomic_path, read_json
+from dynmm.files import atomic_path
 from dynmm.provenance import fingerprint, provenance
 from dynmm.published_weights import published_weights
 from dynmm.tasks import load_evaluation, load_task, source_files
@@ -29,7 +30,7 @@ def main(arguments):
     """Compute what the resume directory lacks, then publish all settings, levels and runs."""
     config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
-    manifest, noise = read_json(arguments.prepared), config["noise"]
+    manifest, noise = read_manifest(arguments.prepared.parent, arguments.task), config["noise"]
     split = task.open(arguments.prepared.parent, task.splits[2])
     weights, *expert_weights = [published_weights(path) for path in arguments.training]
     samples = NoisyFeatures(

@@ -10,6 +10,7 @@ dynamic model.
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.device import acquire_device, numerics
 from dynmm.evaluation.modality.budgets import BudgetedGate
 from dynmm.evaluation.modality.epochs import epochs_behind
@@ -25,7 +26,7 @@ from dynmm.evaluation.modality.results import (
     save_predictions,
 )
 from dynmm.execution import execution
-from dynmm.files import read_json, write_json
+from dynmm.files import write_json
 from dynmm.inference.modality import run_dynamic, run_expert
 from dynmm.provenance import provenance
 from dynmm.published_weights import published_weights
@@ -37,7 +38,7 @@ def main(arguments):
     """Run the test split once and write what was seen."""
     config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
-    manifest = read_json(arguments.prepared)
+    manifest = read_manifest(arguments.prepared.parent, arguments.task)
     folder, settings = arguments.prepared.parent, config["evaluation"]
     split = task.open(folder, task.splits[2])
     weights = [published_weights(path) for path in arguments.training]

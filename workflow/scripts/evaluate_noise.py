@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.device import acquire_device
 from dynmm.evaluation.noise import SHARE
 from dynmm.evaluation.noise_sweep import sweep
@@ -20,6 +21,7 @@ from dynmm.files import atomic_path, read_json
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 from dynmm.published_weights import published_weights
+from dynmm.vocabulary import NYUV2
 
 KNOWN = SETTINGS | EVERY_SAMPLE
 SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
@@ -32,7 +34,10 @@ def main(arguments):
     kept = {key: value for key, value in noise.items() if key not in SWEPT}
     inputs = {"prepared": arguments.prepared, "weights": weights, "madds": arguments.madds}
     record = provenance(__file__, {**config, "noise": kept}, inputs, arguments.seed)
-    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
+    manifest, device = (
+        read_manifest(arguments.prepared.parent, NYUV2),
+        acquire_device(execution().deterministic),
+    )
     mode = config["prepare"]["depth"]
     frames = NoisyFrames(
         lambda: load_segmentation(

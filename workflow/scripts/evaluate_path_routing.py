@@ -5,14 +5,12 @@ No network runs: the forced paths are read as `evaluate_paths` stored them.
 
 from pathlib import Path
 
-import numpy as np
-
 from dynmm import program
-from dynmm.errors import InputError
 from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.study import study
 from dynmm.evaluation.segmentation.routing import (
     CONVENTION,
+    FORCED_PATHS,
     SCORES,
     UNCERTAINTY,
     path_policy_costs,
@@ -21,6 +19,8 @@ from dynmm.evaluation.segmentation.routing import (
 )
 from dynmm.files import read_json, write_json
 from dynmm.provenance import provenance
+from dynmm.stored_arrays import read_arrays
+from dynmm.stored_records import METRICS, read_record
 
 
 def main(arguments):
@@ -32,8 +32,8 @@ def main(arguments):
             for path in (arguments.dynamic_madds, arguments.static_madds)
         )
     )
-    stored = dict(map(_read, arguments.paths))
-    records = [read_json(path) for path in arguments.metrics]
+    stored = dict(_read(path, len(costs["total"].fixed)) for path in arguments.paths)
+    records = [read_record(path, METRICS) for path in arguments.metrics]
     budgets = [record for record in records if "budget" in record]
     gated = {run for run, _ in stored} | {record["run"] for record in budgets}
     resampling = Resampling(config["draws"], config["bootstrap"])
@@ -55,13 +55,9 @@ def main(arguments):
     )
 
 
-def _read(path):
+def _read(path, paths):
     """((run, seed), arrays) of one file."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read forced paths", file=path, found=error) from None
+    arrays = read_arrays(path, FORCED_PATHS, sizes={"paths": paths})
     return (str(arrays.pop("run")), int(arrays.pop("seed"))), arrays
 
 

@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.device import acquire_device
 from dynmm.evaluation.segmentation.forced_paths import run_forced_paths
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.execution import execution
-from dynmm.files import atomic_path, read_json
+from dynmm.files import atomic_path
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 from dynmm.published_weights import published_weights
+from dynmm.vocabulary import NYUV2
 
 
 def main(arguments):
@@ -20,7 +22,10 @@ def main(arguments):
     config, weights = arguments.config, published_weights(arguments.weights)
     inputs = {"prepared": arguments.prepared, "weights": weights}
     record = provenance(__file__, config, inputs, arguments.seed)
-    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
+    manifest, device = (
+        read_manifest(arguments.prepared.parent, NYUV2),
+        acquire_device(execution().deterministic),
+    )
     network, mode = config["network"], config["prepare"]["depth"]
     found = run_forced_paths(
         lambda: load_segmentation(

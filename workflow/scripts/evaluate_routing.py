@@ -7,11 +7,13 @@ are read as the evaluations stored them.
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.evaluation.modality.routing import StoredResults
 from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.study import study
-from dynmm.files import read_json, write_json
+from dynmm.files import write_json
 from dynmm.provenance import provenance
+from dynmm.stored_records import METRICS, read_record
 from dynmm.tasks import load_routing, load_task
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -20,12 +22,12 @@ def main(arguments):
     """Read what lies beside the metrics files, and write all numbers of the study."""
     config = arguments.config
     task, routing = load_task(arguments.task), load_routing(arguments.task)
-    records = {path.parent: read_json(path) for path in arguments.metrics}
+    records = {path.parent: read_record(path, METRICS) for path in arguments.metrics}
     stored = StoredResults(
         routing,
         task.splits[1:],
         arguments.prepared.parent,
-        read_json(arguments.prepared)["input_sizes"],
+        read_manifest(arguments.prepared.parent, arguments.task)["input_sizes"],
         {name: 1e6 * millions for name, millions in config["feature_madds_m"].items()},
         task.letters,
         records,

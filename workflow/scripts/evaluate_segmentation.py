@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.data.nyuv2.batches import evaluation_batches
 from dynmm.data.nyuv2.frames import SegmentationFrames, training_parts
 from dynmm.device import acquire_device, numerics
@@ -15,13 +16,17 @@ from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights
 from dynmm.provenance import provenance
 from dynmm.published_weights import published_weights
+from dynmm.vocabulary import NYUV2
 
 
 def main(arguments):
     """Run the test split once and write what was seen."""
     config, run = arguments.config, arguments.config["run"]
     weights = published_weights(arguments.weights)
-    manifest, device = read_json(arguments.prepared), acquire_device(execution().deterministic)
+    manifest, device = (
+        read_manifest(arguments.prepared.parent, NYUV2),
+        acquire_device(execution().deterministic),
+    )
     network = {**config["network"], "pretrained": "none"}
     model = build_segmentation(run["model"], network, len(manifest["class_names"]))
     released = weights.suffix == ".pth"

@@ -5,20 +5,22 @@ from pathlib import Path
 import numpy as np
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.data.nyuv2.frames import SegmentationFrames
 from dynmm.device import acquire_device
 from dynmm.evaluation.segmentation.frame_numbers import positions_in
 from dynmm.evaluation.segmentation.frames import FramePredictions, most_different
 from dynmm.execution import execution
-from dynmm.files import atomic_path, read_json
+from dynmm.files import atomic_path
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.published_weights import published_weights
+from dynmm.vocabulary import NYUV2
 
 
 def main(arguments):
     """Predict the frames that config lists, or find those on which the networks differ most."""
     config, device = arguments.config, acquire_device(execution().deterministic)
-    manifest = read_json(arguments.prepared)
+    manifest = read_manifest(arguments.prepared.parent, NYUV2)
     frames = SegmentationFrames(arguments.prepared.parent, "test")
     kinds = [config["models"][name] for name in ("static", "dynamic")]
     weights = [published_weights(path) for path in (arguments.static, arguments.dynamic)]

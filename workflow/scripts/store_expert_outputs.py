@@ -7,9 +7,9 @@ A frozen expert runs once for these, and every grid point trains its gate on the
 from pathlib import Path
 
 from dynmm import program
+from dynmm.data.manifest import read_manifest
 from dynmm.device import acquire_device
 from dynmm.execution import execution
-from dynmm.files import read_json
 from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
 from dynmm.models.weights import load_weights
@@ -26,7 +26,7 @@ def main(arguments):
         load_task(arguments.task),
         acquire_device(execution().deterministic),
     )
-    manifest = read_json(arguments.prepared)
+    manifest = read_manifest(arguments.prepared.parent, arguments.task)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
     expert = expert_from(task.name, config["expert"], sizes, outputs)
     load_weights(expert, published_weights(arguments.training)).to(device).eval()

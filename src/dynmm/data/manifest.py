@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dynmm.data.array_digests import require_digest
 from dynmm.errors import InputError
-from dynmm.files import read_json
+from dynmm.stored_records import read_sealed
 
 MANIFEST = "manifest.json"
 
@@ -18,43 +19,35 @@ def read_manifest(prepared_dir, task):
     """The manifest of a folder that `prepare_<task>` made.
 
     Raises:
-        InputError: it is missing, unreadable or of another task.
+        InputError: it is missing, unreadable, of another task, or not as it was written.
     """
-    path = Path(prepared_dir) / MANIFEST
-    again = f"Run prepare_{task} again."
-    manifest = read_json(path, fix=again)
-    found = manifest.get("task") if isinstance(manifest, dict) else type(manifest).__name__
-    if found != task:
+    path, again = Path(prepared_dir) / MANIFEST, _again(task)
+    manifest = read_sealed(path, again)
+    if manifest["task"] != task:
         raise InputError(
-            "a manifest of other data", file=path, key="task", found=found, expected=task, fix=again
+            "a manifest of other data",
+            file=path,
+            key="task",
+            found=manifest["task"],
+            expected=task,
+            fix=again,
         )
     return manifest
 
 
 def open_array(prepared_dir, manifest, name):
-    """Map one prepared array into memory.
+    """Map one prepared array into memory, after a look at its bytes (`array_digests`).
 
     The map is copy-on-write: nothing is ever written to the file, and torch takes it without a
     warning about arrays that cannot be written.
 
     Raises:
-        InputError: the file is missing or not as the manifest says.
+        InputError: the file is missing, or its bytes are not those that were written.
     """
     path, entry = Path(prepared_dir) / name, manifest["arrays"][name]
-    expected = f"{tuple(entry['shape'])} of {entry['dtype']}"
-    again = f"Run prepare_{manifest['task']} again."
-    try:
-        array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(
-            "prepared array not readable", file=path, found=error, expected=expected, fix=again
-        ) from error
-    if list(array.shape) != entry["shape"] or array.dtype.name != entry["dtype"]:
-        raise InputError(
-            "prepared array is not what the manifest says",
-            file=path,
-            found=f"{array.shape} of {array.dtype.name}",
-            expected=expected,
-            fix=again,
-        )
-    return array
+    require_digest(path, entry["sha256"], _again(manifest["task"]))
+    return np.load(path, mmap_mode="c", allow_pickle=False)
+
+
+def _again(task):
+    return f"Prepare the data again: snakemake --forcerun prepare_{task}."

@@ -14,6 +14,7 @@ from dynmm import __version__
 from dynmm.data.manifest import MANIFEST
 from dynmm.files import write_json
 from dynmm.kept_checksums import kept_sha256
+from dynmm.stored_records import sealed
 
 
 class ArrayWriter:
@@ -82,14 +83,14 @@ def prepared_folder(out_dir):
 
 
 def write_manifest(folder, manifest):
-    """Write `manifest.json`: the given dict and the versions that made the arrays."""
+    """Write `manifest.json`: the given dict and the versions that made the arrays, sealed."""
     versions = {
         "dynmm": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "h5py": h5py.__version__,
     }
-    manifest = {**manifest, "versions": versions}
+    manifest = sealed({**manifest, "versions": versions})
     write_json(Path(folder) / MANIFEST, manifest)
     return manifest
 

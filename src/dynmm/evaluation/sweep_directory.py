@@ -1,14 +1,22 @@
 """The private directory in which long evaluations of one model keep what they computed."""
 
 import contextlib
+import errno
 import fcntl
+import logging
 from pathlib import Path
 
 import numpy as np
 
-from dynmm.files import atomic_path, read_json, write_json
+from dynmm.errors import InputError
+from dynmm.files import atomic_path, write_json
+from dynmm.stored_arrays import load_arrays
+from dynmm.stored_records import read_sealed, sealed
 
 CLEAN, LOCK, RECORD = "clean", "lock", "provenance.json"
+RUNS = "runs"
+UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE)
+log = logging.getLogger("dynmm.evaluation")
 
 
 class SweepDirectory:
@@ -16,7 +24,8 @@ class SweepDirectory:
 
     As with a training's state, this is no declared output of the workflow, which deletes those
     before a job starts. The fingerprint leaves out settings, levels and runs: sweeps over other
-    ones go on from what is there. It may be removed by hand at any time.
+    ones go on from what is there. It may be removed by hand at any time; what is damaged in
+    it is put aside and computed again.
 
     Args:
         root: folder of this model and seed; its results lie in a subfolder by fingerprint.
@@ -39,13 +48,10 @@ class SweepDirectory:
             Dict of arrays.
         """
         with self._locked():
-            if not self.has(CLEAN):
-                self.keep(CLEAN, compute())
-        return self.kept(CLEAN)
-
-    def has(self, name):
-        """Whether arrays of this name are stored."""
-        return self._arrays(name).exists()
+            found = self.kept(CLEAN)
+            if found is None:
+                self.keep(CLEAN, found := compute())
+        return found
 
     def keep(self, name, arrays):
         """Store a dict of arrays under a name, whole or not at all."""
@@ -53,21 +59,37 @@ class SweepDirectory:
             np.savez_compressed(file, **arrays)
 
     def kept(self, name):
-        """The dict of arrays stored under a name."""
-        with np.load(self._arrays(name), allow_pickle=False) as arrays:
-            return dict(arrays)
+        """The dict of arrays stored under a name; None where they are missing or damaged."""
+        return self._whole(self._arrays(name), load_arrays)
 
     def runs(self, setting, part):
         """What is stored of one part of a setting, a level: run -> dict of numbers."""
-        path = self.path / setting / f"{part}.json"
-        return {int(run): row for run, row in read_json(path).items()} if path.exists() else {}
+        found = self._whole(self._part(setting, part), read_sealed)
+        return {int(run): row for run, row in found[RUNS].items()} if found else {}
 
     def store(self, setting, part, runs):
         """Keep the results of one part of a setting: run -> dict of numbers."""
-        write_json(self.path / setting / f"{part}.json", runs)
+        write_json(self._part(setting, part), sealed({RUNS: runs}))
 
     def _arrays(self, name):
         return self.path / f"{name}.npz"
+
+    def _part(self, setting, part):
+        return self.path / setting / f"{part}.json"
+
+    def _whole(self, path, read):
+        """What `read` makes of a file; None where it is missing, or damaged and put aside."""
+        if not path.exists():
+            return None
+        try:
+            return read(path)
+        except InputError as error:
+            cause = error.__cause__
+            if isinstance(cause, MemoryError) or getattr(cause, "errno", None) in UNREADABLE:
+                raise  # that says nothing of the bytes
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            log.warning("%s Put aside: computing it again", error)
+            return None
 
     @contextlib.contextmanager
     def _locked(self):

@@ -2,16 +2,30 @@
 
 import math
 import textwrap
-from pathlib import Path
 
 import numpy as np
 from matplotlib.patches import Patch
 
 from dynmm.errors import InputError
+from dynmm.files import AGAIN
 from dynmm.reporting import style
 from dynmm.reporting.class_colours import class_colours
+from dynmm.stored_arrays import INTEGERS, NUMBERS, TEXTS, Form, read_arrays
 
-ARRAYS = ("frame", "row", "rgb", "depth", "label", "prediction", "accuracy", "path", "class_name")
+PICTURES = "frames rows height width"
+FORMS = {
+    "frame": Form("frames", INTEGERS, low=1),
+    "row": Form("rows", TEXTS),
+    "rgb": Form(f"{PICTURES} channels", INTEGERS),
+    "depth": Form(PICTURES),
+    "label": Form("frames label_height label_width", INTEGERS, low=0),
+    "prediction": Form("frames rows networks label_height label_width", INTEGERS, low=0),
+    "accuracy": Form("frames rows networks", low=0, high=1, undefined=True),  # of no labelled pixel
+    "path": Form("frames rows", INTEGERS, low=0),
+    "class_name": Form("classes", TEXTS),
+    "level": Form("", NUMBERS, low=0),
+}
+SIZES = {"channels": 3, "networks": 2}
 COLUMNS = 5
 LEGEND_COLUMNS = 4
 TOP, LEFT, GAP = 0.15, 0.25, 0.02  # inches
@@ -23,17 +37,17 @@ def read_frames(path):
     """The arrays that `predict_frames` stored.
 
     Raises:
-        InputError: the file is unreadable or lacks an array.
+        InputError: the file is unreadable, lacks an array, or one is of another form.
     """
-    try:
-        with np.load(Path(path), allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read predicted frames", file=path, found=error) from None
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
+    arrays = read_arrays(path, FORMS, sizes=SIZES)
+    largest = max(arrays[name].max(initial=0) for name in ("label", "prediction"))
+    if largest > len(arrays["class_name"]):
         raise InputError(
-            "predicted frames lack arrays", file=path, key=", ".join(missing), found=sorted(arrays)
+            "predicted frames with a class that has no name",
+            file=path,
+            found=largest,
+            expected=f"0 to {len(arrays['class_name'])}",
+            fix=AGAIN,
         )
     return arrays
 

@@ -1,13 +1,13 @@
 """The course of training: loss and validation score against the epoch."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from dynmm.errors import InputError
 from dynmm.reporting import headings, style
+from dynmm.reporting.csv_files import read_rows
 
 COLUMNS = ("epoch", "total_loss", "score", "score_name")
+TEXTS = ("score_name",)
 MARKERS_PER_LINE = 8
 
 
@@ -29,7 +29,10 @@ def read_histories(paths, labels):
         raise InputError(
             "one label per history file", key="labels", found=len(labels), expected=len(paths)
         )
-    frames = [_read(Path(p)).assign(run=t) for p, t in zip(paths, labels, strict=True)]
+    frames = [
+        read_rows(path, COLUMNS, TEXTS).assign(file=str(path), run=label)
+        for path, label in zip(paths, labels, strict=True)
+    ]
     frame = pd.concat(frames, ignore_index=True)
     kinds = list(dict.fromkeys(frame["score_name"]))
     if len(kinds) > 1:
@@ -97,19 +100,3 @@ def _draw(axes, summary, scale):
                 alpha=style.BAND_ALPHA,
                 linewidth=0,
             )
-
-
-def _read(path):
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read a history", file=path, found=error) from None
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing or frame.empty:
-        raise InputError(
-            "a history lacks columns or rows",
-            file=path,
-            found=f"{len(frame)} rows; {', '.join(frame.columns)}",
-            expected=", ".join(COLUMNS),
-        )
-    return frame.assign(file=str(path))

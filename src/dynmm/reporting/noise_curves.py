@@ -1,6 +1,5 @@
 """Scores and computation against the level of noise (figure 6, and its like for other tasks)."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +7,11 @@ import pandas as pd
 
 from dynmm.errors import InputError
 from dynmm.reporting import style
+from dynmm.reporting.csv_files import read_rows
 from dynmm.vocabulary import NOISE, ZERO
 
 KEYS = ("model", "seed", "setting", "input", "level", "run")
+TEXTS = ("model", "setting", "input")
 NARROW = 4  # with so many settings beside each other a panel has room for fewer ticks
 MISSING_MARK = "∅"
 ROW_HEIGHT, FOOT_HEIGHT = 1.15, 0.75  # inches
@@ -36,7 +37,7 @@ def read_sweeps(paths):
     """
     if not paths:
         raise InputError("no noise sweeps", expected="one CSV per model, seed and setting")
-    return pd.concat([_read(Path(path)) for path in paths], ignore_index=True)
+    return pd.concat([read_rows(path, KEYS, TEXTS) for path in paths], ignore_index=True)
 
 
 def over_runs(frame, column):
@@ -135,19 +136,3 @@ def _ticks(levels, apart, settings):
     shown = {levels[0], levels[-1]} if settings >= NARROW else {levels[0], middle, levels[-1]}
     ticks = {level: f"{level:g}" for level in sorted(shown)}
     return ticks if apart is None else {**ticks, apart: MISSING_MARK}
-
-
-def _read(path):
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read a noise sweep", file=path, found=error) from None
-    missing = [column for column in KEYS if column not in frame]
-    if missing or frame.empty:
-        raise InputError(
-            "a noise sweep lacks columns or rows",
-            file=path,
-            found=f"{len(frame)} rows; {', '.join(frame.columns)}",
-            expected=", ".join(KEYS),
-        )
-    return frame

@@ -1,13 +1,11 @@
 """Reading the `metrics.json` files that tables and figures are made of."""
 
-import json
 import math
 from pathlib import Path
 
 from dynmm.budget_records import with_budgets
 from dynmm.errors import InputError
-
-REQUIRED = ("task", "run", "preset", "seed", "metrics", "madds", "content", "select_on")
+from dynmm.stored_records import METRICS, read_record
 
 
 def read_records(paths):
@@ -19,10 +17,11 @@ def read_records(paths):
         paths: metrics files, one per run and seed (docs/architecture.md names their keys).
 
     Raises:
-        InputError: no file, a file that is no JSON object, a key missing, or two files of different
-            presets, tasks or data: they do not belong into one table.
+        InputError: no file, a file of another form (a key missing, a score outside its range), or
+            two files of different presets, tasks or data: they do not belong into one table.
     """
-    records = [record for path in paths for record in with_budgets(_read(Path(path)))]
+    stored = [read_record(path, METRICS) | {"file": Path(path)} for path in paths]
+    records = [record for one in stored for record in with_budgets(one)]
     if not records:
         raise InputError("no metrics files", expected="one per run and seed")
     for key in ("preset", "task", "content"):
@@ -81,18 +80,3 @@ def number(record, key):
             fix="Evaluate the run again.",
         )
     return float(value)
-
-
-def _read(path):
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read a metrics file", file=path, found=error) from None
-    if not isinstance(record, dict):
-        raise InputError("no metrics file", file=path, expected="a JSON object")
-    missing = [key for key in REQUIRED if key not in record]
-    if missing:
-        raise InputError(
-            "a metrics file lacks keys", file=path, key=", ".join(missing), found=sorted(record)
-        )
-    return record | {"file": path}

@@ -1,17 +1,17 @@
 """Which path each sentence of a review or video took, as data (figure 5)."""
 
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from dynmm.data.manifest import open_array, read_manifest
 from dynmm.errors import InputError
+from dynmm.stored_arrays import GATED, PREDICTIONS, read_arrays
+from dynmm.vocabulary import MOSEI
 
 SPLIT = "test"
 SEGMENT = re.compile(r"(.*)\[(-?\d+)\]$")  # ids are `video[segment]`
-ARRAYS = ("ids", "outputs", "targets", "chosen")
+ONE_SCORE = {"outputs": 1}  # sizes of axes
 
 
 class Sentence(NamedTuple):
@@ -47,13 +47,12 @@ def read_sentences(predictions_path, manifest_path):
         List of `Sentence`s in the order of the predictions, and whether the data has words.
 
     Raises:
-        InputError: a file or an array is missing, arrays differ in length, or a sample was
-            predicted that the prepared data does not hold.
+        InputError: a file or an array is missing or damaged, arrays differ in length, or a sample
+            was predicted that the prepared data does not hold.
     """
     manifest_path = Path(manifest_path)
-    stored = _predictions(Path(predictions_path))
-    has_words = bool(json.loads(manifest_path.read_text(encoding="utf-8")).get("sentences"))
-    words = _words(manifest_path, has_words)
+    stored = read_arrays(predictions_path, PREDICTIONS | GATED, sizes=ONE_SCORE)
+    words, has_words = _words(manifest_path.parent)
     ids = [_text(value) for value in stored["ids"]]
     missing = [i for i in ids if i not in words]
     if missing:
@@ -63,7 +62,7 @@ def read_sentences(predictions_path, manifest_path):
             key=missing[0],
             fix=f"Evaluate again on the data of {manifest_path}.",
         )
-    columns = (stored[name].reshape(len(ids)).tolist() for name in ("targets", "outputs", "chosen"))
+    columns = (stored[name].ravel().tolist() for name in ("targets", "outputs", "chosen"))
     rows = zip(ids, *columns, strict=True)
     return [Sentence(i, words[i], true, out, expert) for i, true, out, expert in rows], has_words
 
@@ -95,8 +94,9 @@ def check_review(manifest_path, wanted):
     Raises:
         InputError: no sentence of that review.
     """
-    ids = map(_text, _load(Path(manifest_path).with_name(f"{SPLIT}_ids.npy")))
-    reviews = {Sentence(name, "", 0, 0, 0).review for name in ids}
+    folder = Path(manifest_path).parent
+    ids = open_array(folder, read_manifest(folder, MOSEI), f"{SPLIT}_ids.npy")
+    reviews = {Sentence(name, "", 0, 0, 0).review for name in map(_text, ids)}
     if wanted not in reviews:
         raise _no_such_review(wanted, reviews)
 
@@ -110,46 +110,18 @@ def _no_such_review(wanted, reviews):
     )
 
 
-def _words(manifest_path, has_words):
-    """Id -> words of the test split, "" where the data has none."""
-    ids = _load(manifest_path.with_name(f"{SPLIT}_ids.npy"))
-    path = manifest_path.with_name(f"{SPLIT}_sentences.npy")
-    texts = _load(path) if has_words else [b""] * len(ids)
-    if len(texts) != len(ids):
-        raise InputError(
-            "not one sentence a sample", file=path, found=len(texts), expected=len(ids)
-        )
-    return dict(zip(map(_text, ids), map(_text, texts), strict=True))
+def _words(prepared_dir):
+    """Id -> words of the test split, "" where the data has none; and whether it has."""
+    manifest = read_manifest(prepared_dir, MOSEI)
+    ids = open_array(prepared_dir, manifest, f"{SPLIT}_ids.npy")
+    texts = [b""] * len(ids)
+    if manifest["sentences"]:
+        texts = open_array(prepared_dir, manifest, f"{SPLIT}_sentences.npy")
+    return dict(zip(map(_text, ids), map(_text, texts), strict=True)), manifest["sentences"]
 
 
 def _rank(members):
     return (len({sentence.expert for sentence in members}) == 1, -len(members))
-
-
-def _predictions(path):
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [name for name in ARRAYS if name not in stored]
-            arrays = {name: stored[name] for name in ARRAYS if name in stored}
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read predictions", file=path, found=error) from None
-    sizes = {name: array.size for name, array in arrays.items()}
-    if missing or len(set(sizes.values())) > 1:
-        raise InputError(
-            "predictions without one score and one expert a sentence",
-            file=path,
-            key=", ".join(missing) or None,
-            found=sizes,
-            expected=f"{', '.join(ARRAYS)} of one length",
-        )
-    return arrays
-
-
-def _load(path):
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot read prepared data", file=path, found=error) from None
 
 
 def _text(value):

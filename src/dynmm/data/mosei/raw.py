@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dynmm.data.mosei import restricted_pickle
+from dynmm.data.mosei.sample_ids import refuse_repeated, sample_ids
 from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
 from dynmm.errors import InputError
 from dynmm.vocabulary import MOSEI_MODALITIES
@@ -51,7 +52,7 @@ def read_raw(path):
     Raises:
         InputError: the file is missing, truncated or asks for more than data; a split or a key is
             missing; an empty split; shapes that disagree; labels outside [-3, 3]; NaN, or an
-            infinity other than audio's -inf.
+            infinity other than audio's -inf; a modality that is 0 everywhere; an id twice.
     """
     path = Path(path)
     require_raw_file(path, "mosei", f"{FILE} of CMU-MOSEI")
@@ -60,6 +61,7 @@ def read_raw(path):
     for split in SPLITS:
         part = _entry(content, split, dict, path, split)
         splits[split] = _read_split(part, split, sizes, path)
+    refuse_repeated({split: part.ids for split, part in splits.items()}, path)
     return splits
 
 
@@ -104,10 +106,11 @@ def _read_split(part, split, sizes, path):
                 fix=FETCH_AGAIN,
             )
         _check_values(array, modality, split, path)
+    key = f"{split}.{IDS}"
     return RawSplit(
         arrays,
         _check_labels(labels, count, split, path),
-        _ids(_entry(part, IDS, (np.ndarray, list), path, f"{split}.{IDS}"), count, split, path),
+        sample_ids(_entry(part, IDS, (np.ndarray, list), path, key), count, path, key),
     )
 
 
@@ -155,6 +158,15 @@ def _sample_count(arrays, split, path):
 
 
 def _check_values(array, modality, split, path):
+    if not array.any():
+        raise InputError(
+            f"{modality} is 0 everywhere",
+            file=path,
+            key=f"{split}.{modality}",
+            found=f"{array.shape} zeros",
+            expected="features",
+            fix=FETCH_AGAIN,
+        )
     for start in range(0, len(array), SAMPLES_AT_ONCE):
         values = array[start : start + SAMPLES_AT_ONCE]
         allowed = np.isfinite(values.astype(np.float32) if values.itemsize > 4 else values)
@@ -196,26 +208,3 @@ def _check_labels(labels, count, split, path):
             fix=FETCH_AGAIN,
         )
     return labels
-
-
-def _ids(ids, count, split, path):
-    rows = np.asarray(ids, dtype=object).reshape(len(ids), -1) if len(ids) else np.empty((0, 1))
-    if len(rows) != count:
-        raise InputError(
-            "the ids do not fit the samples",
-            file=path,
-            key=f"{split}.{IDS}",
-            found=f"{len(rows)} ids",
-            expected=f"{count}, one a sample",
-            fix=FETCH_AGAIN,
-        )
-    return tuple(_sample_id([_text(part) for part in row]) for row in rows)
-
-
-def _sample_id(parts):
-    """`video[segment]` stays as it is; (video, start, end) becomes `video[start-end]`."""
-    return parts[0] if len(parts) == 1 else f"{parts[0]}[{'-'.join(parts[1:])}]"
-
-
-def _text(part):
-    return part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)

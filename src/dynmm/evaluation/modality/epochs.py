@@ -1,9 +1,7 @@
 """How many epochs of training went into a model."""
 
-import numpy as np
-
-from dynmm.errors import InputError
-from dynmm.files import read_json
+from dynmm.stored_arrays import FOLD, read_arrays
+from dynmm.stored_records import TRAINING, read_record
 
 
 def epochs_behind(trainings, folds=()):
@@ -19,25 +17,9 @@ def epochs_behind(trainings, folds=()):
     Raises:
         InputError: a file without a number of epochs.
     """
-    own, *others = [_of_training(path) for path in trainings]
+    own, *others = [read_record(path, TRAINING)["epochs"] for path in trainings]
     return {"own": own, "in_all": own + sum(others) + sum(map(_of_fold, folds))}
 
 
-def _of_training(path):
-    return _checked(read_json(path).get("epochs"), path)
-
-
 def _of_fold(path):
-    with np.load(path, allow_pickle=False) as arrays:
-        return _checked(arrays["epochs"].item() if "epochs" in arrays else None, path)
-
-
-def _checked(found, path):
-    if found is None:
-        raise InputError(
-            "a training without its number of epochs",
-            file=path,
-            key="epochs",
-            fix="Delete the file and run the same command: it is made again.",
-        )
-    return found
+    return int(read_arrays(path, FOLD)["epochs"])

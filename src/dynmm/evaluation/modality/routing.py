@@ -17,6 +17,7 @@ from dynmm.evaluation.routing.paths import (
     check_samples,
 )
 from dynmm.evaluation.routing.study import GateGroup, GatePoint, family_of
+from dynmm.stored_arrays import ALONE, GATED, OUTPUTS, OWN_EXPERTS, PREDICTIONS, read_arrays
 
 FROM_RAW = "from_raw"  # cost name: with the features' own cost
 CONVENTION = "complete"
@@ -115,13 +116,13 @@ class StoredResults:
 
     def _gate(self, folder, record):
         """`PathResults`, `GateChoices`, and whether the experts are the point's own, of one run."""
-        stored = self._predictions(folder)
         experts = list(record["expert_shares"])
+        stored = self._predictions(folder, GATED, {"paths": len(experts)})
         apart = TEST_OUTPUTS in stored
         if apart:
             outputs, key = stored[TEST_OUTPUTS], folder
         else:
-            outputs, key = self._frozen_outputs(experts, record["seed"], stored["ids"]), None
+            outputs, key = self._frozen_outputs(experts, record["seed"], stored), None
         chosen = stored["chosen"]
         own = outputs[np.arange(len(chosen)), chosen]
         if not np.allclose(own, stored["outputs"], **SAME):
@@ -194,36 +195,36 @@ class StoredResults:
                 return folder
         raise InputError("no metrics of an expert under the gate", key=name, found=f"seed {seed}")
 
-    def _frozen_outputs(self, experts, seed, ids):
-        parts = []
+    def _frozen_outputs(self, experts, seed, of_gate):
+        parts, sizes = [], {"outputs": of_gate["outputs"].shape[1]}
         for name in experts:
             folder = self._expert_folder(name, seed)
-            stored = self._predictions(folder)
-            check_samples(ids, stored["ids"], folder / "predictions.npz")
+            stored = self._predictions(folder, sizes=sizes)
+            check_samples(of_gate["ids"], stored["ids"], folder / "predictions.npz")
             parts.append(stored["outputs"])
         return np.stack(parts, axis=1)
 
     def _validation_outputs(self, experts, seed, folder):
         if folder is not None:
-            return self._predictions(folder)[VALIDATION_OUTPUTS]
+            return self._predictions(folder, OWN_EXPERTS)[VALIDATION_OUTPUTS]
         folders = [self._expert_folder(name, seed) for name in experts]
-        return np.stack([self._load(f, "outputs_validation.npy") for f in folders], axis=1)
+        return np.stack([self._stored_outputs(one) for one in folders], axis=1)
 
-    def _predictions(self, folder):
-        return self._load(folder, "predictions.npz")
+    def _predictions(self, folder, more=None, sizes=None):
+        path = self._path(folder, "predictions.npz")
+        sizes = {"validation": len(self._labels()), **(sizes or {})}
+        return read_arrays(path, PREDICTIONS | (more or {}), OWN_EXPERTS, sizes)
 
-    def _load(self, folder, name):
+    def _stored_outputs(self, folder):
+        path, sizes = self._path(folder, "outputs_validation.npy"), self._labels().shape
+        sizes = dict(zip(("samples", "outputs"), sizes, strict=True))
+        return read_arrays(path, OUTPUTS, sizes=sizes)[ALONE]
+
+    def _path(self, folder, name):
         path = self._files.get((folder, name))
         if path is None:
             raise InputError("a file of the routing study is missing", file=folder / name)
-        try:
-            stored = np.load(path, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                return stored
-            with stored:
-                return dict(stored)
-        except (OSError, ValueError) as error:
-            raise InputError("cannot read predictions", file=path, found=error) from None
+        return path
 
     def _feature(self, split):
         if split not in self._features:

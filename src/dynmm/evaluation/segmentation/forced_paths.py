@@ -34,7 +34,8 @@ def run_forced_paths(load, prepared_dir, size, depth, batch_size, device, direct
     """
     count = len(SegmentationFrames(prepared_dir, "test"))
     starts = range(0, count, batch_size)
-    missing = [start for start in starts if not directory.has(_name(start))]
+    stored = {start: directory.kept(_name(start)) for start in starts}
+    missing = [start for start, found in stored.items() if found is None]
     if missing:
         model = load()
         # only the last batch of the split may be short, and it stays the last here
@@ -42,9 +43,10 @@ def run_forced_paths(load, prepared_dir, size, depth, batch_size, device, direct
         frames = SegmentationFrames(prepared_dir, "test", positions)
         batches = evaluation_batches(frames, size, depth, batch_size=batch_size)
         for start, batch in zip(missing, batches, strict=True):
-            directory.keep(_name(start), _run(model, batch, frames, device))
+            stored[start] = _run(model, batch, frames, device)
+            directory.keep(_name(start), stored[start])
     log.info("%d of %d batches computed", len(missing), len(starts))
-    parts = [directory.kept(_name(start)) for start in starts]
+    parts = list(stored.values())
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -8,11 +8,21 @@ from dynmm.evaluation.routing.study import GateGroup, GatePoint
 from dynmm.inference.budget import choose_within
 from dynmm.metrics.additive import SEGMENTATION_SCORES, pixel_counts
 from dynmm.metrics.segmentation import segmentation_scores
+from dynmm.stored_arrays import INTEGERS, TEXTS, Form
 from dynmm.vocabulary import NYUV2
 
 SCORES = SEGMENTATION_SCORES
 DEPTH_ENCODER = "depth_encoder"  # cost name
 CONVENTION = "complete"
+FORCED_PATHS = {  # what `evaluate_paths` stores of a run
+    "run": Form("", TEXTS),
+    "seed": Form("", INTEGERS, low=0),
+    "frame": Form("frames", INTEGERS, low=1),
+    "confusion": Form("frames paths classes classes", INTEGERS, low=0),
+    "entropy": Form("frames", low=-1e-3),
+    "gate_logits": Form("frames paths"),
+    "chosen": Form("frames", INTEGERS, low=0, below="paths"),
+}
 UNCERTAINTY = "mean entropy of the pixels' class probabilities on path 0"
 
 
