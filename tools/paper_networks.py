@@ -17,8 +17,11 @@ from dynmm.vocabulary import MADDS_CONVENTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = {"mmimdb": MMIMDB, "mosei": MOSEI}
-DATA_SETS = yaml.safe_load((ROOT / "resources" / "paper.yaml").read_text(encoding="utf-8"))["data_sets"]
-SIZES = {task: (DATA_SETS[task]["features"], DATA_SETS[task]["outputs"]) for task in TASKS}
+PAPER = yaml.safe_load((ROOT / "resources" / "paper.yaml").read_text(encoding="utf-8"))
+SIZES = {  # features of the paper's data, and outputs
+    task: (PAPER["data_sets"][task]["features"], PAPER["data_sets"][task]["outputs"])
+    for task in TASKS
+}
 
 
 def count_paths(decoder=None, **network):

@@ -109,10 +109,8 @@ def _unmeasured(graph, durations):
     limits = sum(not durations[job].measured for job in graph.jobs)
     if not limits:
         return ""
-    return (
-        f"the time limit (config: resources) of {limits:,} of {len(graph.jobs):,} jobs: no run like "
-        "them is measured yet"
-    )
+    jobs = f"{limits:,} of {len(graph.jobs):,} jobs"
+    return f"the time limit (config: resources) of {jobs}: no run like them is measured yet"
 
 
 def _least_time(graph, durations, means):
