@@ -33,6 +33,7 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "training": {"data", "device", "inference", "metrics", "models", "provenance"},
     "evaluation": {"data", "inference", "metrics", "models"},
     "reporting": {"configuration"},
+    "planning": {"models", "tasks"},
 }
 PROGRAMS = {  # what the name of a program says it may use, beside program, provenance and device
     "prepare_": {"data"},

@@ -12,6 +12,10 @@ from dynmm.vocabulary import NYUV2, TASKS
 WEIGHTS, PREPARED, OTHER = "weights", "prepared arrays", "other files"
 WEIGHTS_FILE, PREPARED_FOLDER, MANIFEST = "weights.safetensors", "prepared", "manifest.json"
 RESULTS = "results"
+# Weights beside the published ones while a training runs: two checkpoints and one that is being
+# written, each the network and what its optimizer holds of it (AdamW twice, SGD once), and as many
+# best weights.
+KEPT = {False: 3 * 3 + 2, True: 3 * 2 + 2}
 GIGA = 10**9
 
 
@@ -23,11 +27,13 @@ class Disk:
         made: kind of file -> bytes.
         unknown: number of files whose size nothing tells before one like them is there.
         replaced: bytes of files that are there and will be made anew.
+        unfinished: the most bytes that a training keeps beside its weights while it runs.
     """
 
     made: Counter = field(default_factory=Counter)
     unknown: int = 0
     replaced: int = 0
+    unfinished: int = 0
 
 
 class Sizes:
@@ -52,6 +58,8 @@ class Sizes:
                 continue  # reports, and raw files, which are the download's
             disk.replaced += sum(map(_size, job.outputs))
             for kind, files, size in self._parts(job, fetched):
+                if kind == WEIGHTS:
+                    disk.unfinished = max(disk.unfinished, round(size * KEPT[_task(job) == NYUV2]))
                 disk.made[kind] += round(size or 0)
                 disk.unknown += 0 if size else files
         return disk

@@ -11,7 +11,9 @@ SEED = re.compile(r"[/.]?seed~?\d+")
 # lines in the log of a training (`training.loop`)
 EPOCH = re.compile(r"epoch (\d+)/\d+, .* ([\d.]+) s, about ")
 RESUMED = re.compile(r"resuming after epoch (\d+)")
-HISTORY, RECORD = "history.csv", "provenance.json"
+HISTORY = "history.csv"
+# files in the folder of an unfinished run (`training.run_directory`, `training.checkpoints`)
+RECORD, CHECKPOINT, FINISHED = "provenance.json", "state-*.json", "finished.json"
 STAGE = 4  # parts in the path of the folder of a stage: results/<preset>/<task>/models
 
 
@@ -75,7 +77,7 @@ class MeasuredRuns:
         if ends and job.config["training"].get("patience") is not None:
             epochs = min(epochs, fmean(ends))
         second = sum(run.seconds for run in runs) / sum(run.epochs for run in runs)
-        return max(epochs - epochs_done(job), 0) * second
+        return max(epochs - epochs_done(job, epochs), 0) * second
 
     def _runs(self, folder, pattern, read):
         """The runs of which files below `folder` tell; it may be such a file itself."""
@@ -86,14 +88,24 @@ class MeasuredRuns:
         return self._read[folder]
 
 
-def epochs_done(job):
-    """Epochs after which a training goes on, by its log: 0 where nothing of it can be resumed."""
-    resumed = Path(job.resume_dir or "").glob(f"*/{RECORD}") if job.resume_dir else ()
-    if not any(_same_config(path, job.config) for path in resumed):
-        return 0
-    lines = [line for path in job.logs for line in _lines(path)]
-    found = [match for line in lines if (match := EPOCH.search(line) or RESUMED.search(line))]
-    return int(found[-1][1]) if found else 0
+def epochs_done(job, epochs):
+    """Epochs after which a training of so many goes on: 0 where it has none of this configuration.
+
+    The log says how far it came; what came after its last checkpoint, a minute's work, is done
+    again.
+    """
+    for record in Path(job.resume_dir).glob(f"*/{RECORD}") if job.resume_dir else ():
+        if not _same_config(record, job.config):
+            continue
+        if (record.parent / FINISHED).exists():
+            return epochs
+        if any(record.parent.glob(CHECKPOINT)):
+            lines = [line for path in job.logs for line in _lines(path)]
+            found = [
+                match for line in lines if (match := EPOCH.search(line) or RESUMED.search(line))
+            ]
+            return int(found[-1][1]) if found else 0
+    return 0
 
 
 def label_of(path, folder):
@@ -158,4 +170,5 @@ def _same_config(path, config):
         stored = json.loads(path.read_text(encoding="utf-8"))["config"]
     except (OSError, ValueError, LookupError, TypeError):
         return False
-    return stored.items() >= config.items()
+    stored.pop("fold", None)  # of `cross_fit_expert`, which is an option there
+    return stored == config

@@ -146,6 +146,8 @@ def _disk(disk):
         text += f", in place of {_gb(disk.replaced)} GB"
     if disk.unknown:
         text += f"; {_counted(disk.unknown, 'file')} not counted, as none like them is there"
+    if disk.unfinished:
+        text += f"; {_gb(disk.unfinished)} GB more, at most, while a training runs"
     enough = free > whole - disk.replaced
     return f"{text}; {'' if enough else 'only '}{_gb(free)} GB are free here"
 
