@@ -115,10 +115,20 @@ def test_where_all_is_there_the_plan_is_empty_and_a_change_says_why(tmp_path):
     assert "params have changed" in text and "in place of" in text
 
 
-def test_a_real_run_refuses_the_logger(tmp_path):
-    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'x'\n    shell: 'touch x'\n")
+def plan_alone(folder, shell, *options):
+    """Snakemake on one rule outside the workflow."""
+    (folder / "Snakefile").write_text(f"rule one:\n    output: 'x'\n    shell: {shell!r}\n")
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "plan"]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "plan", *options]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_real_run_refuses_the_logger(tmp_path):
+    result = plan_alone(tmp_path, "touch x")
     assert result.returncode and "--dry-run" in result.stderr and "Traceback" not in result.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_a_plan_that_fails_says_so(tmp_path):
+    result = plan_alone(tmp_path, "true --config '{{'", "--dry-run")
+    assert result.returncode == 1 and "JSONDecodeError" in result.stderr

@@ -11,6 +11,7 @@ import json
 import logging
 import shlex
 import sys
+import traceback
 from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -54,10 +55,20 @@ class LogHandler(LogHandlerBase):
         """Print the plan, once, if all jobs that were announced have come."""
         if self._announced == len(self._jobs):
             self._announced = None
-            from dynmm.planning.plan import plan
-
-            print(plan(map(_job, self._jobs), *_means(), self._base))
+            self._print()
         super().close()
+
+    def _print(self):
+        from dynmm.errors import InputError
+        from dynmm.planning.plan import plan
+
+        try:
+            print(plan(map(_job, self._jobs), *_means(), self._base))
+        except InputError as error:
+            raise SystemExit(f"error: {error}") from error
+        except Exception as error:
+            traceback.print_exc()  # Snakemake drops what a logger raises while it closes
+            raise SystemExit(1) from error
 
 
 def _job(record):
