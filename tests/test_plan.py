@@ -210,7 +210,7 @@ def test_an_unfinished_training_takes_its_epochs_to_go_at_the_speed_of_its_log(h
         return found.seconds
 
     to_go = seconds_where(config=job.config)
-    assert to_go == pytest.approx(37 * 0.2, rel=0.5)  # of four steps of 0.05 s an epoch
+    assert to_go >= 37 * 4 * 0.05  # an epoch has four steps with that pause
     # of another configuration there is nothing to go on with
     assert seconds_where(config={"training": {"epochs": 41}}) == pytest.approx(to_go * 40 / 37)
     (run / "provenance.json").unlink()
