@@ -7,7 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo plan test test-fast mutants lint docs rulegraph clean-reports clean-results clean
+.PHONY: demo plan test test-fast mutants lint docs rulegraph clean-reports clean-results clean \
+	leftovers clean-leftovers
 
 demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
@@ -64,6 +65,11 @@ clean-reports:
 # Everything that was computed: it has to be trained again.
 clean-results: clean-reports
 	rm -rf results logs .snakemake
+
+# What killed writes and superseded runs left: listed, or removed. PRESET as for `plan`.
+leftovers clean-leftovers: $(READY)
+	@$(BIN)/python workflow/scripts/find_leftovers.py $(if $(PRESET),--preset $(PRESET)) \
+		$(if $(filter clean-%,$@),--remove)
 
 clean: clean-results
 	rm -rf .venv

@@ -34,6 +34,7 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "evaluation": {"data", "inference", "metrics", "models"},
     "reporting": {"configuration"},
     "planning": {"models", "tasks"},
+    "leftovers": {"configuration", "evaluation", "provenance"},
 }
 PROGRAMS = {  # what the name of a program says it may use, beside program, provenance and device
     "prepare_": {"data"},
@@ -47,6 +48,7 @@ PROGRAMS = {  # what the name of a program says it may use, beside program, prov
     "predict_": {"data", "evaluation", "models"},
     "tabulate_": {"reporting"},
     "plot_": {"configuration", "reporting"},
+    "find_": {"configuration", "leftovers"},
 }
 EVERY_PROGRAM = {"program", "provenance", "device"}
 

@@ -74,7 +74,9 @@ class LogHandler(LogHandlerBase):
 def _job(record):
     """What a record says of a job, as keyword arguments of `dynmm.planning.jobs.Job`."""
     words = shlex.split(record.shellcmd or "")
-    options = {word: words[place] for place, word in enumerate(words[:-1], 1) if word.startswith("-")}
+    options = {
+        word: words[place] for place, word in enumerate(words[:-1], 1) if word.startswith("-")
+    }
     resources = dict(record.resources.items())
     return {
         "rule": record.rule_name,
