@@ -1,4 +1,5 @@
 # Two commands: `make demo` (tables and figures of the embedded sample) and `make test`.
+# Before a long run: `make plan PRESET=paper CORES=16 GPUS=2` says what it would cost.
 # Both first make .venv where it is missing or older than the pins. Another Python than python3:
 # make demo PYTHON=python3.12
 
@@ -6,11 +7,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo test test-fast mutants lint docs rulegraph clean-reports clean-results clean
+.PHONY: demo plan test test-fast mutants lint docs rulegraph clean-reports clean-results clean \
+	leftovers clean-leftovers
 
 demo: $(READY)
 	@$(BIN)/snakemake --cores all --quiet host rules reason
 	@echo "Tables and figures are in reports/: start with reports/table3.md"
+
+# Runs nothing: jobs, hours, disk and download of a run on one screen. All four may be left out:
+# TARGETS (files or rules), PRESET, CORES and GPUS of the machine or cluster that will compute.
+plan: $(READY)
+	@$(BIN)/snakemake $(TARGETS) --dry-run --logger plan --cores $(or $(CORES),all) \
+		$(if $(PRESET),--config preset=$(PRESET)) $(if $(GPUS),--resources gpu=$(GPUS))
 
 # A file's tests stay in one process, which shares its fixtures; each process computes with one
 # thread, so that neither cores nor the small machines' memory are fought for.
@@ -57,6 +65,11 @@ clean-reports:
 # Everything that was computed: it has to be trained again.
 clean-results: clean-reports
 	rm -rf results logs .snakemake
+
+# What killed writes and superseded runs left: listed, or removed. PRESET as for `plan`.
+leftovers clean-leftovers: $(READY)
+	@$(BIN)/python workflow/scripts/find_leftovers.py $(if $(PRESET),--preset $(PRESET)) \
+		$(if $(filter clean-%,$@),--remove)
 
 clean: clean-results
 	rm -rf .venv

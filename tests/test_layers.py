@@ -37,6 +37,8 @@ WITHIN = {  # room -> rooms it may import beside itself and the ground floor
     "training": {"data", "device", "inference", "metrics", "models", "provenance"},
     "evaluation": {"data", "inference", "metrics", "models"},
     "reporting": {"configuration", "data"},
+    "planning": {"models", "tasks"},
+    "leftovers": {"configuration", "evaluation", "provenance"},
 }
 PROGRAMS = {  # what the name of a program says it may use, beside program, provenance and device
     "prepare_": {"data"},
@@ -51,6 +53,7 @@ PROGRAMS = {  # what the name of a program says it may use, beside program, prov
     "check_": {"data", "evaluation", "reporting"},
     "tabulate_": {"reporting"},
     "plot_": {"configuration", "reporting"},
+    "find_": {"configuration", "leftovers"},
 }
 EVERY_PROGRAM = {"program", "provenance", "device"}
 

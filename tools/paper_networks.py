@@ -13,13 +13,14 @@ from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
 from dynmm.tasks.mmimdb.task import TASK as MMIMDB
 from dynmm.tasks.mosei.task import TASK as MOSEI
-from dynmm.vocabulary import MADDS_CONVENTIONS, MOSEI_MODALITIES
+from dynmm.vocabulary import MADDS_CONVENTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = {"mmimdb": MMIMDB, "mosei": MOSEI}
+PAPER = yaml.safe_load((ROOT / "resources" / "paper.yaml").read_text(encoding="utf-8"))
 SIZES = {  # features of the paper's data, and outputs
-    "mmimdb": ({"text": 300, "image": 4096}, 23),
-    "mosei": (dict(zip(MOSEI_MODALITIES, (35, 74, 300), strict=True)), 1),
+    task: (PAPER["data_sets"][task]["features"], PAPER["data_sets"][task]["outputs"])
+    for task in TASKS
 }
 
 
