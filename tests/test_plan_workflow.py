@@ -2,13 +2,16 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from dynmm.configuration.runs import trained_runs
+from snakemake_logger_plugin_plan import _option
 from workflow_tree import ROOT, SETTINGS, change_config, finished_tree, fresh_tree, planned
 
 HOUR = 3600
@@ -132,3 +135,11 @@ def test_a_real_run_refuses_the_logger(tmp_path):
 def test_a_plan_that_fails_says_so(tmp_path):
     result = plan_alone(tmp_path, "true --config '{{'", "--dry-run")
     assert result.returncode == 1 and "JSONDecodeError" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["plain", "two words", "it's", "'", "", '{"a": "b\'c"}'])
+def test_the_words_of_a_command_are_read_as_a_shell_does(text):
+    command = f"python x.py --config {shlex.quote(text)} --log 'a b'"
+    record = SimpleNamespace(shellcmd=command)
+    assert _option(record, "--config") == text
+    assert _option(record, "--log") == "a b" and _option(record, "--resume-dir") is None

@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 import logging
-import shlex
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +18,8 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 NOTHING = "Nothing to be done"
+APOSTROPHE = """'"'"'"""  # within a quoted word, as shlex.quote writes it
+WORD = rf"'(?:[^']|{APOSTROPHE})*'|\S+"
 
 
 class LogHandler(LogHandlerBase):
@@ -73,10 +75,6 @@ class LogHandler(LogHandlerBase):
 
 def _job(record):
     """What a record says of a job, as keyword arguments of `dynmm.planning.jobs.Job`."""
-    words = shlex.split(record.shellcmd or "")
-    options = {
-        word: words[place] for place, word in enumerate(words[:-1], 1) if word.startswith("-")
-    }
     resources = dict(record.resources.items())
     return {
         "rule": record.rule_name,
@@ -88,10 +86,17 @@ def _job(record):
         "benchmark": record.benchmark,
         "logs": tuple(record.log),
         "wildcards": dict(record.wildcards),
-        "config": json.loads(options.get("--config", "{}")),
-        "resume_dir": options.get("--resume-dir"),
+        "config": json.loads(_option(record, "--config") or "{}"),
+        "resume_dir": _option(record, "--resume-dir"),
         "reason": record.reason,
     }
+
+
+def _option(record, name):
+    """The word behind an option of a job's command, or None; shlex takes milliseconds a command."""
+    found = re.search(rf" {name} ({WORD})", record.shellcmd or "")
+    word = found and found[1]
+    return word[1:-1].replace(APOSTROPHE, "'") if word and word.startswith("'") else word
 
 
 def _means():

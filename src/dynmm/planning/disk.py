@@ -96,7 +96,10 @@ class Sizes:
             sizes, outputs = feature_sizes(folder / MANIFEST, self._published[task])
         from dynmm.planning.networks import weights_bytes  # torch takes seconds to load
 
-        key = task, repr(job.config)
+        # a grid has thousands of points of one network
+        settings = {name: part for name, part in job.config.items() if name != "training"}
+        of_training = [job.config["training"].get(name) for name in ("model", "freeze")]
+        key = repr((task, settings, of_training))
         if key not in self._networks:
             self._networks[key] = weights_bytes(task, job.config, sizes, outputs)
         return self._networks[key]
