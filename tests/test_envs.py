@@ -65,18 +65,19 @@ def rules():
     found = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for text in re.split(r"^ *rule\b", path.read_text(), flags=re.M)[1:]:
-            program = re.search(r'"python (workflow/scripts/\w+\.py) ', text)
+            program = re.search(r'python "\$DYNMM_SCRIPTS/(\w+)\.py" ', text)
             environment = re.search(r'conda:\s+"\.\./(envs/\w+\.yaml)"', text)
             if program:
                 hashed = re.search(r'code=(?:task_)?code_of\("(\w+)"', text)
-                assert hashed[1] == Path(program[1]).stem, f"{path}: {program[1]}"
-                found.append((program[1], environment[1]))
+                assert hashed[1] == program[1], f"{path}: {program[1]}"
+                found.append((f"workflow/scripts/{program[1]}.py", environment[1]))
     return found
 
 
-def test_every_program_has_a_rule():
+def test_every_program_has_a_rule_or_is_a_command_of_make():
     programs = {path.name for path in (ROOT / "workflow" / "scripts").glob("*.py")}
-    assert {Path(program).name for program, _ in rules()} == programs
+    commands = set(re.findall(r"workflow/scripts/(\w+\.py)", (ROOT / "Makefile").read_text()))
+    assert {Path(program).name for program, _ in rules()} | commands == programs
 
 
 @pytest.mark.parametrize(("program", "environment"), rules())
