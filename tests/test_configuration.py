@@ -135,7 +135,8 @@ def test_committed_configurations_are_valid(preset):
         ((*RUNS, "a" * 101), {"model": "rgb"}, "nyuv2.runs", "a" * 57 + "...", "at most 100"),
         ((*TRAINING, "epochs"), 10**6 + 1, "nyuv2.training.epochs", "1000001", "at most 1000000"),
         ((*TRAINING, "learning_rate"), 1e300, "nyuv2.training.learning_rate", "1e+300", "1000"),
-        ((*TRAINING, "learning_rate"), 10**400, "nyuv2.training.learning_rate", None, "finite"),
+        ((*TRAINING, "learning_rate"), 10**400, "nyuv2.training.learning_rate", None, "1000"),
+        ((*TRAINING, "epochs"), 10**400, "nyuv2.training.epochs", None, "at most 1000000"),
         ((*TRAINING, "to_beat"), 1, "nyuv2.runs.rgb: to_beat", 1, "a mean IoU"),
         (
             (*RUNS, "dynmm_b", "temperature"),

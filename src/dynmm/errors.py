@@ -29,15 +29,24 @@ class InputError(Exception):
             if value is not None:
                 parts.append(f"{name}: {value}")
         text = "; ".join(parts)
-        return f"{text}. {self.fix}" if self.fix else text
+        return _on_one_line(f"{text}. {self.fix}" if self.fix else text)
 
 
 def shown(value):
     """A value for a message: short, and on one line whatever a text holds."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    except (ValueError, RecursionError):  # thousands of digits, or lists in lists
+        return f"{type(value).__name__} that cannot be shown"
     if not text.isprintable() or text != text.strip() or not text:
         text = repr(text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _on_one_line(text):
+    """A text with what cannot be printed as escapes; names of files may hold anything."""
+    shows = [c if c.isprintable() else c.encode("unicode_escape").decode() for c in text]
+    return text if text.isprintable() else "".join(shows)
 
 
 def did_you_mean(name, known, most=1):

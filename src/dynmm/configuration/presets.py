@@ -8,7 +8,7 @@ preset over which it lies. The user's layer is what Snakemake makes of config.ya
 from pathlib import Path
 
 from dynmm.configuration.strict_yaml import read_yaml
-from dynmm.errors import InputError, did_you_mean
+from dynmm.errors import InputError, did_you_mean, shown
 from dynmm.vocabulary import MODALITY_TASKS
 
 # blocks whose entries a null takes away
@@ -96,7 +96,7 @@ def _unknown(presets, name, key):
     return InputError(
         "unknown preset",
         key=key,
-        found="nothing" if name is None else name,
+        found="nothing" if name is None else shown(name),
         expected=f"one of {', '.join(sorted(presets))}",
         fix=did_you_mean(name, presets)
         or "A new name needs `extends`, with the preset to start from, beside `preset`.",
