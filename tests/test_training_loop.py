@@ -171,8 +171,9 @@ def to_end(folder, out=None):
     run = run_to_end(lambda: toy_training.ToyTask(learning_rate=0.01), directory, settings, "test")
     if out is not None:
         publish(run, out / "weights.safetensors", out / "history.csv", out / "training.json", {})
+    weights = {key: tensor.tolist() for key, tensor in run.weights.items()}
     directory.close()
-    return {key: tensor.tolist() for key, tensor in run.weights.items()}, run.summary
+    return weights, run.summary
 
 
 @pytest.mark.parametrize("name", ["finished.json", "best-*.safetensors"])

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import glob
 import hashlib
 import json
 import math
@@ -11,25 +12,28 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import weakref
 from pathlib import Path
 
 from dynmm.errors import InputError
 
 AGAIN = "Make it again: delete it and run the same command."
+POLL_SECONDS = 0.5
 
 
 @contextlib.contextmanager
 def atomic_path(path):
     """Yield a temporary path beside `path`; on success it is synced and takes its place.
 
-    After an exception the temporary file is removed and `path` is as it was.
+    After an exception the temporary file is removed and `path` is as it was. What a killed process
+    left is removed by the next one that writes the same file. A shared lock tells the two apart, so
+    h5py needs `locking=False` to write.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    _remove_remains(path)
+    temporary, lock = _temporary(path)
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -39,6 +43,30 @@ def atomic_path(path):
         _sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        lock.close()
+
+
+def _temporary(path):
+    """A new empty file beside `path`, and the open file that locks it."""
+    while True:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        lock = os.fdopen(handle)
+        _locks.add(lock)
+        with contextlib.suppress(OSError):  # where there are no locks, none removes what is left
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink:  # else removed before it was locked
+            return Path(name), lock
+        lock.close()
+
+
+def _remove_remains(path):
+    """Remove temporary files for `path` that no living process has."""
+    for remains in path.parent.glob(f".{glob.escape(path.name)}.{'[a-z0-9_]' * 8}{path.suffix}"):
+        with contextlib.suppress(OSError), open(remains, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_NB | fcntl.LOCK_EX)
+            remains.unlink()
 
 
 def link_or_copy(source, path):
@@ -171,6 +199,27 @@ def _open_files(process):
             with contextlib.suppress(FileNotFoundError):
                 paths.append(os.readlink(f"{folder}/{name}"))
     return paths
+
+
+def wait_for_lock(path, say):
+    """Take the lock that `try_lock` takes, and wait for it where another process holds it.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        say: called once where there is something to wait for.
+
+    Returns:
+        The open file, which holds the lock until it is closed.
+    """
+    while True:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # removed by the process that held it
+            if (file := try_lock(path)) is not None:
+                return file
+        if say is not None:
+            say()
+            say = None
+        time.sleep(POLL_SECONDS)
 
 
 def _close_inherited_locks():

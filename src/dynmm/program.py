@@ -4,14 +4,16 @@ import argparse
 import errno
 import json
 import logging
+import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import traceback
 from pathlib import Path
 
 from dynmm.errors import InputError
-from dynmm.stop_signals import Stopped, listen
+from dynmm.stop_signals import Stopped, ignore, listen
 
 TAIL_LINES = 12
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -71,6 +73,16 @@ def run(main, arguments):
     except Exception as error:
         _unforeseen(log, arguments.log, error)
         sys.exit(1)
+    finally:
+        ignore()
+        _end_children()
+
+
+def _end_children():
+    """End the processes that still load batches: nobody waits for what they load."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises where one of them ends
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def _unforeseen(log, path, error):

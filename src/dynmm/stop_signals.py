@@ -1,18 +1,20 @@
 """SIGTERM and SIGUSR1: a process that is told to stop stores what it has, and ends.
 
 A cluster sends them some time before it kills: SIGTERM when a job is cancelled or out of time,
-SIGUSR1 earlier where the job asks for it.
+SIGUSR1 earlier where the job asks for it. It may send them twice, by two ways.
 """
 
 import contextlib
 import os
 import signal
+import time
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+ENDING_SECONDS = 10  # a process that was told to stop has ended by then
 
 
-class Stopped(Exception):  # noqa: N818 (it is no error)
-    """The process was told to stop.
+class Stopped(BaseException):
+    """The process was told to stop; what goes on after an Exception does not go on after this.
 
     Args:
         number: of the signal.
@@ -25,12 +27,15 @@ class Stopped(Exception):  # noqa: N818 (it is no error)
 
 class _Listener:
     def __init__(self):
-        self.received, self.deferring = None, False
+        self.received, self.since, self.deferring = None, 0.0, False
 
     def __call__(self, number, frame):
-        self.received = number
+        if self.received is None:
+            self.received, self.since = number, time.monotonic()
+        elif time.monotonic() - self.since < ENDING_SECONDS:
+            return  # it is ending, and must not be broken off
         if not self.deferring:
-            raise Stopped(number)
+            raise Stopped(self.received)
 
 
 _listener = _Listener()
@@ -39,21 +44,31 @@ _listener = _Listener()
 def listen():
     """From now on raise `Stopped` where one of the signals arrives, unless they are `deferred`.
 
-    Processes forked later, such as those that load batches, end by SIGTERM and ignore SIGUSR1: a
-    cluster sends it to every process of a job.
+    A second one raises nothing for ten seconds. To processes forked later, such as those that load
+    batches, the signals do nothing: a cluster sends them to every process of a job, and this one
+    needs the others until it has stored what it has. It ends them (`program.run`); they end by
+    themselves where it was killed.
     """
     for number in STOPPING:
         signal.signal(number, _listener)
 
 
+def ignore():
+    """From now on do nothing where one of the signals arrives: the process is at its end."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def deferred():
-    """Inside, a signal raises nothing: `requested` tells of it."""
+    """Inside, a signal raises nothing: `requested` tells of it. It raises `Stopped` at the end."""
     before, _listener.deferring = _listener.deferring, True
     try:
         yield
     finally:
         _listener.deferring = before
+    if _listener.received is not None and not before:
+        raise Stopped(_listener.received)
 
 
 @contextlib.contextmanager
@@ -73,10 +88,9 @@ def requested():
     return _listener.received
 
 
-def _default_in_child():
+def _block_in_child():
     if signal.getsignal(signal.SIGTERM) is _listener:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
-os.register_at_fork(after_in_child=_default_in_child)
+os.register_at_fork(after_in_child=_block_in_child)

@@ -89,7 +89,7 @@ def split_rows(texts, genres, rows, rng):
 def write_raw(path, text, pictures, genres, ids, labels):
     """Write the file in MM-IMDB's form (no images, sequences or n-grams)."""
     packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         text = np.round(text / TEXT_STEP) * TEXT_STEP
         pictures = np.round(pictures / PICTURE_STEP) * PICTURE_STEP
         file.create_dataset("features", data=text.astype(np.float32), **packed)

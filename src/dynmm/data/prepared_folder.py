@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -12,9 +13,13 @@ import numpy as np
 
 from dynmm import __version__
 from dynmm.data.manifest import MANIFEST
-from dynmm.files import write_json
+from dynmm.files import wait_for_lock, write_json
 from dynmm.kept_checksums import kept_sha256
+from dynmm.stop_signals import deferred
 from dynmm.stored_records import sealed
+
+LOCK = "lock"
+log = logging.getLogger("dynmm.data")
 
 
 class ArrayWriter:
@@ -65,21 +70,32 @@ def prepared_folder(out_dir):
     """Yield a folder beside `out_dir`; at the end its files move there, the manifest last.
 
     Where `out_dir` has a manifest, its arrays are complete. A failed run leaves `out_dir` as it
-    was; a killed one leaves at most the folder beside it, which the next run removes.
+    was; a killed one leaves at most the folder beside it, which the next run removes. One process
+    at a time prepares into `out_dir`, others wait: after a workflow was killed, its jobs live on
+    beside those of the next.
     """
     out_dir = Path(out_dir)
     partial = out_dir.parent / f".{out_dir.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        out_dir.mkdir(parents=True, exist_ok=True)
-        (out_dir / MANIFEST).unlink(missing_ok=True)
-        for path in sorted(partial.glob("*.npy")):
-            os.replace(path, out_dir / path.name)
-        os.replace(partial / MANIFEST, out_dir / MANIFEST)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with wait_for_lock(
+        partial / LOCK, lambda: log.info("another process prepares %s: waiting for it", out_dir)
+    ):
+        try:
+            for remains in partial.iterdir():  # of a process that was killed
+                if remains.name != LOCK:
+                    remains.unlink()
+            yield partial
+            with deferred():
+                _publish(partial, out_dir)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish(partial, out_dir):
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / MANIFEST).unlink(missing_ok=True)
+    for path in sorted(partial.glob("*.npy")):
+        os.replace(path, out_dir / path.name)
+    os.replace(partial / MANIFEST, out_dir / MANIFEST)
 
 
 def write_manifest(folder, manifest):

@@ -47,10 +47,11 @@ class Checkpoints:
     Args:
         folder: of the run; it is this process's alone.
         seconds: between two checkpoints, see `CheckpointClock`.
+        require: called before one is written; raises where the folder is not there any more.
     """
 
-    def __init__(self, folder, seconds):
-        self.folder, self._clock = folder, CheckpointClock(seconds)
+    def __init__(self, folder, seconds, require):
+        self.folder, self._clock, self._require = folder, CheckpointClock(seconds), require
 
     def due(self):
         """Whether it is time for the next one."""
@@ -64,6 +65,7 @@ class Checkpoints:
             best_epoch: of the best weights so far, counted from 1; None where there are none.
             best: their tensors by name, or None where they are stored already.
         """
+        self._require()
         started = time.monotonic()
         number = 1 + max(map(_number, self._records()), default=0)
         record = {"state": f"state-{number}.pt", "best": None}

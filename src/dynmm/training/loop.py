@@ -95,7 +95,7 @@ def fit(task, checkpoints, settings):
     """
     run = _Run(task, checkpoints, settings)
     progress = run.progress
-    with deferred():
+    with deferred():  # a step that is broken off would leave half a state
         while progress.epoch < settings.epochs and not out_of_patience(progress, settings):
             run.epoch()
     if progress.best_epoch is None:
@@ -123,26 +123,28 @@ class _Run:
         self.scaler = torch.amp.GradScaler(enabled=settings.loss_scaling)
         self.progress, self.partial = Progress(), None
         self.best = None  # best weights that no checkpoint has yet
-        self._resume()
+        self._since = None  # when this process began with the epoch
+        with immediate():
+            self._resume()
 
     def epoch(self):
         """Train and validate one epoch, or what is left of it."""
         task, progress, settings = self.task, self.progress, self.settings
-        epoch, started = progress.epoch, time.perf_counter()
+        epoch, self._since = progress.epoch, time.perf_counter()
         partial = self.partial = self.partial or Partial()
         torch.manual_seed(epoch_seed(settings.seed, epoch))
         row = {"epoch": epoch + 1, "learning_rate": task.optimizer.param_groups[0]["lr"]}
         row.update(task.epoch_values(epoch))
         task.model.train()
+        self._train(epoch, partial)
+        row.update({f"{k}_loss": value / partial.steps for k, value in partial.sums.items()})
+        before = _generators()
         try:
-            self._train(epoch, partial)
-            row.update({f"{k}_loss": value / partial.steps for k, value in partial.sums.items()})
             row.update(score_name=task.score_name, score=_validate(task, epoch, settings))
         except Stopped:
-            partial.seconds += time.perf_counter() - started
-            self._save()
+            self._save(before)  # it is validated anew, from the numbers it began with
             raise
-        row["seconds"] = partial.seconds + time.perf_counter() - started
+        row["seconds"] = self._spent()
         if torch.cuda.is_available():
             row["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
         if task.scheduler is not None:
@@ -153,10 +155,7 @@ class _Run:
         progress.history.append(row)
         progress.epoch, self.partial = epoch + 1, None
         report(task, row, settings, progress)
-        if self.checkpoints.due() or requested():
-            self._save()
-        if requested():
-            raise Stopped(requested())
+        self._pause()
 
     def _train(self, epoch, partial):
         """The steps of an epoch that are left."""
@@ -172,10 +171,7 @@ class _Run:
             if saved:
                 saved = _set_generators(saved)
             self._step(batch, epoch, partial)
-            if requested():
-                raise Stopped(requested())
-            if self.checkpoints.due():
-                self._save()
+            self._pause()
         if saved:  # nothing was left but to validate
             _set_generators(saved)
         if not partial.steps:
@@ -206,10 +202,18 @@ class _Run:
             partial.sums[name] = partial.sums.get(name, 0.0) + value.item()
         partial.steps += 1
 
-    def _save(self):
+    def _pause(self):
+        """Between two steps: save where it is time or a signal came, which then ends the run."""
+        if self.checkpoints.due() or requested():
+            self._save()
+        if requested():
+            raise Stopped(requested())
+
+    def _save(self, generators=None):
         task, progress, partial = self.task, self.progress, self.partial
         if partial is not None:
-            partial.generators = _generators()
+            partial.generators = generators or _generators()
+            partial.seconds, self._since = self._spent(), time.perf_counter()
         state = {
             "model": task.model.state_dict(),
             "optimizer": task.optimizer.state_dict(),
@@ -218,8 +222,13 @@ class _Run:
             "progress": vars(progress),
             "partial": None if partial is None else vars(partial),
         }
-        self.checkpoints.save(state, progress.best_epoch, self.best)
+        with deferred():
+            self.checkpoints.save(state, progress.best_epoch, self.best)
         self.best = None
+
+    def _spent(self):
+        """Seconds spent on the epoch at hand, by earlier processes too."""
+        return self.partial.seconds + time.perf_counter() - self._since
 
     def _resume(self):
         state = self.checkpoints.load()

@@ -22,7 +22,7 @@ class Partial:
 
     steps: int = 0  # done
     sums: dict = field(default_factory=dict)  # of each loss over them
-    seconds: float = 0.0  # that earlier processes spent on them
+    seconds: float = 0.0  # spent on them up to the checkpoint
     generators: list = field(default_factory=list)  # states of torch's, to go on with
 
 

@@ -1,7 +1,8 @@
 """A training run on disk: what it needs to go on after a kill, and what it publishes at its end."""
 
+import contextlib
 import logging
-import time
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,17 @@ import pandas as pd
 from safetensors.torch import load_file
 
 from dynmm.device import acquire_device, numerics
+from dynmm.errors import InputError
 from dynmm.execution import execution
-from dynmm.files import atomic_path, link_or_copy, read_json, sha256, try_lock, write_json
+from dynmm.files import atomic_path, link_or_copy, read_json, sha256, wait_for_lock, write_json
 from dynmm.provenance import fingerprint
+from dynmm.stop_signals import deferred
 from dynmm.training.checkpoints import Checkpoints, put_aside
 from dynmm.training.loop import fit
 
 log = logging.getLogger("dynmm.training")
 
 FINISHED, LOCK, RECORD = "finished.json", "lock", "provenance.json"
-POLL_SECONDS = 0.5
 
 
 class RunDirectory:
@@ -38,13 +40,15 @@ class RunDirectory:
 
     def __init__(self, root, fingerprint, record, checkpoint_seconds=60.0):
         self.path = Path(root) / fingerprint[:16]
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = self._locked()
+        self._lock = wait_for_lock(
+            self.path / LOCK,
+            lambda: log.info("another process trains this run (%s): waiting for it", self.path),
+        )
         for remains in self.path.glob(".*"):  # of writes that were killed
             remains.unlink()
         if not (self.path / RECORD).exists():
             write_json(self.path / RECORD, record)
-        self.checkpoints = Checkpoints(self.path, checkpoint_seconds)
+        self.checkpoints = Checkpoints(self.path, checkpoint_seconds, self.require)
 
     @classmethod
     def of(cls, root, record):
@@ -54,6 +58,27 @@ class RunDirectory:
     def close(self):
         """Give the lock back."""
         self._lock.close()
+
+    def require(self):
+        """Raise InputError where somebody removed the directory, or its lock, while this ran."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._lock.fileno()), os.stat(self.path / LOCK)):
+                return
+        raise InputError(
+            "the folder that keeps this run was removed while it trained",
+            file=self.path,
+            fix="What it held is lost: run the same command again, which starts anew.",
+        )
+
+    @contextlib.contextmanager
+    def required(self):
+        """Inside, a missing file is told by `require` where the whole directory is missing."""
+        self.require()
+        try:
+            yield
+        except FileNotFoundError:
+            self.require()
+            raise
 
     def finish(self, outcome, best):
         """Mark the run as finished and drop what only an unfinished one needs.
@@ -81,6 +106,7 @@ class RunDirectory:
                 raise
             put_aside(path, error)
         else:
+            self.checkpoints.drop_all_but(outcome["best"])  # what a kill in `finish` left
             return outcome
         return None
 
@@ -90,8 +116,9 @@ class RunDirectory:
         It shares its bytes with the published one. `kept` publishes it again.
         """
         kept = self.path / f"kept{Path(file).suffix}"
-        link_or_copy(file, kept)
-        write_json(self.path / FINISHED, {"best": kept.name, "best_sha256": sha256(kept)})
+        with self.required():
+            link_or_copy(file, kept)
+            write_json(self.path / FINISHED, {"best": kept.name, "best_sha256": sha256(kept)})
         self.checkpoints.drop_all_but()
 
     def kept(self, file):
@@ -101,15 +128,6 @@ class RunDirectory:
             return False
         link_or_copy(self.path / outcome["best"], file)
         return True
-
-    def _locked(self):
-        waiting = False
-        while (lock := try_lock(self.path / LOCK)) is None:
-            if not waiting:
-                log.info("another process trains this run (%s): waiting for it", self.path)
-                waiting = True
-            time.sleep(POLL_SECONDS)
-        return lock
 
 
 def device_for(directory):
@@ -122,12 +140,14 @@ class TrainedRun:
     """What a finished run publishes.
 
     Args:
+        directory: the `RunDirectory` that holds it.
         weights_file: `.safetensors` of the best epoch.
         weights_sha256: its digest.
         history: one dict an epoch.
         summary: best epoch, its score, on which samples it was chosen.
     """
 
+    directory: RunDirectory
     weights_file: Path
     weights_sha256: str
     history: list
@@ -136,7 +156,8 @@ class TrainedRun:
     @property
     def weights(self):
         """Name -> tensor of the best epoch."""
-        return load_file(self.weights_file)
+        with self.directory.required():
+            return load_file(self.weights_file)
 
 
 def run_to_end(build, directory, settings, select_on):
@@ -154,22 +175,28 @@ def run_to_end(build, directory, settings, select_on):
     finished = directory.finished()
     if finished is None:
         task = build()
-        progress, best = fit(task, directory.checkpoints, settings)
-        finished = {
-            "history": progress.history,
-            "summary": {
-                "epochs": progress.epoch,
-                "best_epoch": progress.best_epoch,
-                "best_score": progress.best_score,
-                "score_name": task.score_name,
-                "select_on": select_on,
-                "ran_on": numerics(task.device),
-            },
-        }
-        directory.finish(finished, best)
+        with directory.required(), deferred():  # the last epochs are in no checkpoint
+            progress, best = fit(task, directory.checkpoints, settings)
+            finished = {
+                "history": progress.history,
+                "summary": {
+                    "epochs": progress.epoch,
+                    "best_epoch": progress.best_epoch,
+                    "best_score": progress.best_score,
+                    "score_name": task.score_name,
+                    "select_on": select_on,
+                    "ran_on": numerics(task.device),
+                },
+            }
+            directory.finish(finished, best)
         finished |= best
-    weights = directory.path / finished["best"]
-    return TrainedRun(weights, finished["best_sha256"], finished["history"], finished["summary"])
+    return TrainedRun(
+        directory,
+        directory.path / finished["best"],
+        finished["best_sha256"],
+        finished["history"],
+        finished["summary"],
+    )
 
 
 def publish(run, weights, history, training, record):
@@ -178,7 +205,8 @@ def publish(run, weights, history, training, record):
     The published weights share their bytes with those in the run's directory. The summary is
     written last; it has their SHA-256, by which later stages know them.
     """
-    link_or_copy(run.weights_file, weights)
+    with run.directory.required():
+        link_or_copy(run.weights_file, weights)
     with atomic_path(history) as path:
         pd.DataFrame(run.history).to_csv(path, index=False)
     summary = {**run.summary, "weights_sha256": run.weights_sha256}

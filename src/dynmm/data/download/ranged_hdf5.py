@@ -67,14 +67,16 @@ def fetch_datasets(addresses, target, keys, check, retries=5, pause=1.0):
     """
     addresses = [addresses] if isinstance(addresses, str) else list(addresses)
     target = Path(target)
+    part = target.with_name(target.name + ".ranges")
     if target.exists():
         check(target)
+        _drop(part)
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for address in addresses:
         try:
-            _fetch(address, target, keys, check, retries, pause)
+            _fetch(address, target, part, keys, check, retries, pause)
             return True
         except UnreachableError as reason:
             failures.append(f"{address}: {reason}")
@@ -111,7 +113,7 @@ def _stored(file, key):
     return stored
 
 
-def _fetch(address, target, keys, check, retries, pause):
+def _fetch(address, target, part, keys, check, retries, pause):
     remote = RangedFile(address, retries, pause)
     found = _locate_remote(remote, keys)
     total = sum(stored.nbytes for stored in found)
@@ -122,15 +124,19 @@ def _fetch(address, target, keys, check, retries, pause):
         total / 1e6,
         remote.size / 1e6,
     )
-    part = target.with_name(target.name + ".ranges")
     identity = [address, remote.size, remote.version]
     identity += [[s.key, s.offset, list(s.shape), s.dtype.str] for s in found]
     with _locked(part) as file:
         _begin(file, part, identity)
         _fetch_ranges(remote, found, file)
-        with _complete(part), atomic_path(target) as partial:
-            _assemble(found, file, partial)
-            check(partial)
+        try:
+            with atomic_path(target) as partial:
+                _assemble(found, file, partial)
+                check(partial)
+        except InputError:
+            _drop(part)  # wrong ranges would stay wrong
+            raise
+        _drop(part)
 
 
 def _locate_remote(remote, keys):
@@ -168,7 +174,7 @@ def _fetch_ranges(remote, found, file):
 def _assemble(found, file, path):
     """Write the HDF5 file from the ranges, a few rows in memory at a time."""
     file.seek(0)
-    with h5py.File(path, "w") as result:
+    with h5py.File(path, "w", locking=False) as result:
         for stored in found:
             array = result.create_dataset(stored.key, stored.shape, stored.dtype)
             array.attrs.update(stored.attributes)
@@ -202,14 +208,10 @@ def _locked(part):
         yield file
 
 
-@contextlib.contextmanager
-def _complete(part):
-    """Whatever comes of them, complete ranges are not kept: wrong ones would stay wrong."""
-    try:
-        yield
-    finally:
-        part.unlink(missing_ok=True)
-        _label(part).unlink(missing_ok=True)
+def _drop(part):
+    """Remove fetched ranges."""
+    part.unlink(missing_ok=True)
+    _label(part).unlink(missing_ok=True)
 
 
 def _label(part):
