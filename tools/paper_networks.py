@@ -11,12 +11,10 @@ from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.dynamic_build import gate_from
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
-from dynmm.tasks.mmimdb.task import TASK as MMIMDB
-from dynmm.tasks.mosei.task import TASK as MOSEI
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import MADDS_CONVENTIONS, MOSEI_MODALITIES
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = {"mmimdb": MMIMDB, "mosei": MOSEI}
 SIZES = {  # features of the paper's data, and outputs
     "mmimdb": ({"text": 300, "image": 4096}, 23),
     "mosei": (dict(zip(MOSEI_MODALITIES, (35, 74, 300), strict=True)), 1),
@@ -33,6 +31,7 @@ def count_paths(decoder=None, **network):
 
 def build_expert(task, expert, device="meta"):
     """An expert of MM-IMDB or CMU-MOSEI."""
+    load_task(task)
     with torch.device(device):
         return expert_from(task, preset()[task]["experts"][expert], *SIZES[task])
 
@@ -40,6 +39,7 @@ def build_expert(task, expert, device="meta"):
 def build_gate(task, device="meta"):
     """The gate of MM-IMDB or CMU-MOSEI."""
     dynamic, (sizes, outputs) = preset()[task]["dynamic"], SIZES[task]
+    load_gating(task)
     with torch.device(device):
         return gate_from(task, dynamic["gate"], sizes, len(dynamic["experts"]), outputs)
 
@@ -64,4 +64,4 @@ def preset():
 
 def _count(task, network):
     with torch.device("meta"):
-        return TASKS[task].count_madds(network, SIZES[task][0])
+        return load_gating(task).count_madds(network, SIZES[task][0])

@@ -9,13 +9,14 @@ from dynmm import program
 from dynmm.files import read_json, write_json
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.dynamic_build import gate_from
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
     """Count by both conventions."""
     config, task = arguments.config, load_task(arguments.task)
+    count_madds = load_gating(task.name).count_madds
     manifest = read_json(arguments.prepared)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
     gate = gate_from(task.name, config["gate"], sizes, config["gate_experts"], outputs)
@@ -25,12 +26,12 @@ def main(arguments):
             "task": task.name,
             "input_sizes": sizes,
             "experts": {
-                settings["name"]: task.count_madds(
+                settings["name"]: count_madds(
                     expert_from(task.name, settings, sizes, outputs), sizes
                 )
                 for settings in config["experts"]
             },
-            "gate": task.count_madds(gate, sizes),
+            "gate": count_madds(gate, sizes),
         },
     )
 
