@@ -4,7 +4,6 @@
 
 import fcntl
 import functools
-import itertools
 import json
 import os
 import re
@@ -18,7 +17,7 @@ SOURCE_ROOT = BASE / "src"
 sys.path.insert(0, str(SOURCE_ROOT))
 
 from dynmm import execution
-from dynmm.code_closure import code_closure, code_hash
+from dynmm.code_closure import code_hash, joint_closure
 from dynmm.configuration import robustness, routing, segmentation
 from dynmm.configuration.presets import with_preset
 from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weights_owner
@@ -88,8 +87,7 @@ def code_of(program):
 @functools.cache
 def _hash_of(program, *modules):
     files = [BASE / "workflow" / "scripts" / f"{program}.py", *modules]
-    closures = [code_closure(file, SOURCE_ROOT) for file in files]
-    return code_hash(dict.fromkeys(itertools.chain(*closures)))
+    return code_hash(joint_closure(files, SOURCE_ROOT))
 
 
 def as_json(config_slice):

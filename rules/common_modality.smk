@@ -13,15 +13,17 @@ POINT_NAME = "{point}/seed~{seed}"
 COMPACT_FILES = ("snippets.tsv", "vectors.npz", "sample.yaml")
 
 
-def task_code_of(program, *more):
+def task_code_of(program, *more, modules=None):
     """Param: as `code_of`, and what the task of the wildcards adds by its modules.
 
-    These are `task.py` and those named in `more`, such as "evaluation".
+    These are `task.py`, those named in `more`, such as "evaluation", and files of the user that
+    register experts and gates, where `modules` is a function of the wildcards that gives them.
     """
 
     def code(wildcards):
         folder = SOURCE_ROOT / "dynmm" / "tasks" / wildcards.task
-        return _hash_of(program, *(folder / f"{name}.py" for name in ("task", *more)))
+        own = [folder / f"{name}.py" for name in ("task", *more)]
+        return _hash_of(program, *own, *(modules(wildcards) if modules else ()))
 
     return code
 
@@ -30,8 +32,8 @@ def modules_of(wildcards):
     """Python files outside the package that register the expert of the wildcards, or all of them."""
     section = config[wildcards.task]
     if "expert" in wildcards.keys():
-        return modality.added_modules([section["experts"][wildcards.expert]])
-    return modality.added_modules([*section["experts"].values(), section["dynamic"]["gate"]])
+        return _added([section["experts"][wildcards.expert]])
+    return _added([*section["experts"].values(), section["dynamic"]["gate"]])
 
 
 def dynamic_modules_of(wildcards):
@@ -42,9 +44,15 @@ def dynamic_modules_of(wildcards):
         point = point_of(wildcards)
     else:
         point = robustness.noise_point(config, wildcards.task, wildcards.model)
-    return modality.added_modules(
-        [*experts, *([modality.gate_settings(section, point)] if point else [])]
-    )
+    return _added([*experts, *([modality.gate_settings(section, point)] if point else [])])
+
+
+def _added(settings):
+    modules = modality.added_modules(settings)
+    for path in modules:
+        if not Path(path).is_file():
+            stop(f"no such Python file: {path}. An expert or a gate names it as its module.")
+    return modules
 
 
 def expert_files(name):

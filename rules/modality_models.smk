@@ -12,7 +12,6 @@ rule count_expert_madds:
     """Measure the multiply-adds of every configured expert and of the gate."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        modules=modules_of,
     output:
         "results/{preset}/{task}/madds/experts.json",
     log:
@@ -27,7 +26,7 @@ rule count_expert_madds:
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
-        code=task_code_of("count_expert_madds"),
+        code=task_code_of("count_expert_madds", "gating", modules=modules_of),
         config=lambda wildcards: as_json(modality.madds(config, wildcards.task)),
     shell:
         'python "$DYNMM_SCRIPTS/count_expert_madds.py" --task {wildcards.task} --prepared {input.prepared:q}'
@@ -38,7 +37,6 @@ rule train_expert:
     """Train one expert with one seed, by the task loss alone."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        modules=modules_of,
     output:
         weights="results/{preset}/{task}/experts/{expert}/seed{seed}/weights.safetensors",
         history="results/{preset}/{task}/experts/{expert}/seed{seed}/history.csv",
@@ -53,7 +51,7 @@ rule train_expert:
     resources:
         **resources_of("train_expert"),
     params:
-        code=task_code_of("train_expert"),
+        code=task_code_of("train_expert", modules=modules_of),
         config=lambda wildcards: as_json(
             modality.expert_training(config, wildcards.task, wildcards.expert)
         ),
@@ -70,7 +68,6 @@ rule store_expert_outputs:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
-        modules=modules_of,
     output:
         train="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_train.npy",
         validation="results/{preset}/{task}/experts/{expert}/seed{seed}/outputs_validation.npy",
@@ -84,7 +81,7 @@ rule store_expert_outputs:
     resources:
         **resources_of("store_expert_outputs"),
     params:
-        code=task_code_of("store_expert_outputs"),
+        code=task_code_of("store_expert_outputs", modules=modules_of),
         config=lambda wildcards: as_json(
             modality.stored_outputs(config, wildcards.task, wildcards.expert)
         ),
@@ -98,7 +95,6 @@ rule cross_fit_expert:
     """Train an expert once more without a fold; store what it says of that fold."""
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
-        modules=modules_of,
     output:
         "results/{preset}/{task}/experts/{expert}/seed{seed}/folds/{fold}.npz",
     log:
@@ -113,7 +109,7 @@ rule cross_fit_expert:
     resources:
         **resources_of("train_expert"),
     params:
-        code=task_code_of("cross_fit_expert"),
+        code=task_code_of("cross_fit_expert", modules=modules_of),
         config=lambda wildcards: as_json(
             modality.cross_fitting(config, wildcards.task, wildcards.expert)
         ),
@@ -130,7 +126,6 @@ rule evaluate_expert:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         training="results/{preset}/{task}/experts/{expert}/seed{seed}/training.json",
-        modules=modules_of,
     output:
         metrics="results/{preset}/{task}/experts/{expert}/seed{seed}/metrics.json",
         predictions="results/{preset}/{task}/experts/{expert}/seed{seed}/predictions.npz",
@@ -144,7 +139,7 @@ rule evaluate_expert:
     resources:
         **resources_of("evaluate_expert"),
     params:
-        code=task_code_of("evaluate_modality", "evaluation"),
+        code=task_code_of("evaluate_modality", "gating", "evaluation", modules=modules_of),
         config=lambda wildcards: as_json(
             modality.expert_evaluation(config, wildcards.task, wildcards.expert)
         ),
@@ -163,7 +158,6 @@ rule train_dynamic:
         experts=expert_files("training.json"),
         stored_train=stored_on_train,
         stored_validation=stored_on_validation,
-        modules=dynamic_modules_of,
     output:
         weights=f"{POINT_FOLDER}/weights.safetensors",
         history=f"{POINT_FOLDER}/history.csv",
@@ -178,7 +172,7 @@ rule train_dynamic:
     resources:
         **resources_of("train_dynamic"),
     params:
-        code=task_code_of("train_dynamic"),
+        code=task_code_of("train_dynamic", "gating", modules=dynamic_modules_of),
         config=lambda wildcards: as_json(
             modality.dynamic_training(config, wildcards.task, point_of(wildcards))
         ),
@@ -199,7 +193,6 @@ rule evaluate_dynamic:
         training=f"{POINT_FOLDER}/training.json",
         expert_training=expert_files("training.json"),
         folds=fold_files,
-        modules=dynamic_modules_of,
     output:
         metrics=f"{POINT_FOLDER}/metrics.json",
         predictions=f"{POINT_FOLDER}/predictions.npz",
@@ -213,7 +206,7 @@ rule evaluate_dynamic:
     resources:
         **resources_of("evaluate_dynamic"),
     params:
-        code=task_code_of("evaluate_modality", "evaluation"),
+        code=task_code_of("evaluate_modality", "gating", "evaluation", modules=dynamic_modules_of),
         config=lambda wildcards: as_json(
             modality.dynamic_evaluation(config, wildcards.task, point_of(wildcards))
         ),

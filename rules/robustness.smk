@@ -140,7 +140,6 @@ rule evaluate_feature_noise:
     input:
         prepared="results/{preset}/{task}/prepared/manifest.json",
         trainings=swept_trainings,
-        modules=dynamic_modules_of,
     output:
         "results/{preset}/{task}/noise/{model}/seed{seed}.csv",
     log:
@@ -157,7 +156,7 @@ rule evaluate_feature_noise:
     resources:
         **resources_of("evaluate_feature_noise"),
     params:
-        code=task_code_of("evaluate_feature_noise", "evaluation"),
+        code=task_code_of("evaluate_feature_noise", "gating", "evaluation", modules=dynamic_modules_of),
         config=lambda wildcards: as_json(
             robustness.feature_noise(config, wildcards.task, wildcards.model)
         ),

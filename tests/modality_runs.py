@@ -10,7 +10,7 @@ from dynmm.data.mmimdb import prepare as mmimdb_prepare
 from dynmm.data.mosei import prepare as mosei_prepare
 from dynmm.data.mosei.raw import FILE
 from dynmm.models.weights import save_weights
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from dynmm.training.run_directory import RunDirectory
 
 CPU = torch.device("cpu")
@@ -74,6 +74,8 @@ def prepared(name, folder):
 
 
 def task_of(name):
+    """The task, its gates registered too."""
+    load_gating(name)
     return load_task(name)
 
 

@@ -14,6 +14,7 @@ from dynmm.configuration.validation import validate
 from dynmm.data.noise import with_noise
 from dynmm.models.experts.availability import availability_mask
 from dynmm.models.experts.dynamic_build import dynamic_from, gate_from
+from dynmm.tasks import load_gating
 from dynmm.training.loop import LoopSettings, fit
 from dynmm.training.modality.corruption import corrupted
 from dynmm.training.modality.dynamic import DynamicTraining, train_dynamic
@@ -225,7 +226,9 @@ def test_a_gate_over_frozen_experts_runs_them_on_the_corrupted_samples(case, tmp
     config = {**case.networks, "training": training}
     places = (case.manifest, weights, [[], stored])
     directory = runs.directory(tmp_path / "resume")
-    run = train_dynamic("x", case.task, config, *places, SEED, runs.CPU, directory)
+    run = train_dynamic(
+        "x", case.task, load_gating(case.task.name), config, *places, SEED, runs.CPU, directory
+    )
     assert all(name.startswith("gate.") for name in run.weights)
     validation = with_stored(case.splits[1], stored, 2)
     task = case.training([case.splits[0], validation], augmentation=BOTH)
@@ -251,10 +254,10 @@ def test_a_gate_with_availability_reads_the_mask_and_counts_it(name):
     without[1, 0] = False
     changed_rows = (gate(inputs) != gate({**inputs, "available": without})).any(1)
     assert changed_rows.tolist() == [False, True, False, False]
-    task = runs.task_of(name)
+    gating = load_gating(name)
     read = settings["options"]["hidden"] if name == "mmimdb" else 2  # outputs of the layer
-    for convention, count in task.count_madds(gate, sizes).items():
-        assert count - task.count_madds(plain, sizes)[convention] == extra * read
+    for convention, count in gating.count_madds(gate, sizes).items():
+        assert count - gating.count_madds(plain, sizes)[convention] == extra * read
     torch.manual_seed(0)
     first = gate_from(name, settings, sizes, 2, 1)
     torch.manual_seed(0)

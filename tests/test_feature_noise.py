@@ -17,7 +17,7 @@ from dynmm.evaluation.modality.noise import (
 from dynmm.evaluation.noise_sweep import noisy_results, sweep, without_modalities
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.models.experts.dynamic_build import dynamic_from
-from dynmm.tasks import load_evaluation, load_task
+from dynmm.tasks import load_evaluation, load_gating, load_task
 
 CPU = torch.device("cpu")
 EXPERTS = ["text", "late_fusion"]
@@ -71,6 +71,7 @@ def split_of(task):
 
 @pytest.fixture(params=list(SIZES))
 def task(request):
+    load_gating(request.param)
     return load_task(request.param)
 
 

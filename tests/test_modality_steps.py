@@ -12,6 +12,7 @@ from dynmm.inference.modality import run_expert
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.dynamic_build import dynamic_from, load_expert_weights
 from dynmm.models.weights import save_weights
+from dynmm.tasks import load_gating
 from dynmm.training.loop import epoch_seed
 from dynmm.training.modality.dynamic import train_dynamic
 from dynmm.training.modality.experts import loop_settings, open_data, train_expert
@@ -175,7 +176,8 @@ class PlainGate:
     def __init__(self, case, settings):
         self.case, self.settings, self.model = case, settings, case.dynamic(SEED)
         # the share of the costliest, counted with every multiply-add; the authors: E2 alone
-        counts = [case.task.count_madds(e, case.sizes) for e in self.model.experts.values()]
+        gating = load_gating(case.task.name)
+        counts = [gating.count_madds(e, case.sizes) for e in self.model.experts.values()]
         first, second = (count["complete"] for count in counts)
         authors = settings["cost_convention"] == "authors"
         self.costs = torch.tensor([0.0, 1.0] if authors else [first / max(first, second), 1.0])
@@ -266,6 +268,7 @@ def test_a_gate_s_training_is_that_of_plain_torch(case, tmp_path, point):
     run = train_dynamic(
         "x",
         case.task,
+        load_gating(case.task.name),
         {**case.networks, "training": settings},
         case.manifest,
         case.weights,
@@ -290,7 +293,8 @@ def test_seeds_train_different_gates(case, tmp_path):
     for name, seed in (("1", 1), ("again", 1), ("2", 2)):
         directory = runs.directory(tmp_path / name)
         places = (case.manifest, case.weights, case.stored)
-        run = train_dynamic("x", case.task, config, *places, seed, runs.CPU, directory)
+        gating = load_gating(case.task.name)
+        run = train_dynamic("x", case.task, gating, config, *places, seed, runs.CPU, directory)
         losses.add(run.history[0]["total_loss"])
     assert len(losses) == 2
 
@@ -303,7 +307,8 @@ def test_patience_does_not_stop_a_gate_whose_temperature_still_falls(case, tmp_p
         config = {**case.networks, "training": {**settings, "patience": 0}}
         directory = runs.directory(tmp_path / name)
         places = (case.manifest, case.weights, case.stored)
-        run = train_dynamic("x", case.task, config, *places, SEED, runs.CPU, directory)
+        gating = load_gating(case.task.name)
+        run = train_dynamic("x", case.task, gating, config, *places, SEED, runs.CPU, directory)
         epochs.append(len(run.history))
     assert epochs == [EPOCHS, 2]
 

@@ -15,6 +15,7 @@ from dynmm.models.experts.dynamic_build import (
     load_expert_weights,
 )
 from dynmm.models.weights import load_weights, save_weights
+from dynmm.tasks import load_gating
 from dynmm.training.loop import LoopSettings, fit
 from dynmm.training.modality.dynamic import OBJECTIVE, DynamicTraining, train_dynamic
 from dynmm.training.modality.experts import open_data, train_expert
@@ -64,6 +65,7 @@ class Trained:
         return train_dynamic(
             "x",
             self.task,
+            load_gating(self.task.name),
             config,
             self.manifest,
             self.weights,
@@ -75,7 +77,10 @@ class Trained:
 
     def training(self, model, splits, **changes):
         settings = {**runs.POINT, **changes}
-        madds = [self.task.count_madds(e, self.sizes)["complete"] for e in model.experts.values()]
+        madds = [
+            load_gating(self.task.name).count_madds(e, self.sizes)["complete"]
+            for e in model.experts.values()
+        ]
         data = {"train": splits[0], "validation": splits[1], "seed": SEED, "device": runs.CPU}
         return DynamicTraining("x", self.task, model, settings, madds, **data)
 
@@ -186,7 +191,10 @@ def test_weights_of_other_experts_do_not_load(trained, tmp_path):
 def test_objective_counts_the_cost_and_the_score_does_not(trained):
     model, targets = trained.model().eval(), trained.splits[1].targets
     result = run_dynamic(model, trained.task, trained.splits[1], runs.TRAINING, runs.CPU)
-    madds = [trained.task.count_madds(e, trained.sizes)["complete"] for e in model.experts.values()]
+    madds = [
+        load_gating(trained.task.name).count_madds(e, trained.sizes)["complete"]
+        for e in model.experts.values()
+    ]
     cost = expert_costs(madds)[result.chosen].mean().item()
     score = trained.training(model, trained.splits, resource_weight=5.0)
     assert score.score(0) == pytest.approx(trained.task.score(result.outputs, targets), abs=1e-6)
@@ -206,7 +214,7 @@ def test_lambda_draws_the_gate_to_the_cheap_expert(trained, tmp_path):
         costs[weight] = last["resource_loss"]
         assert last["total_loss"] == pytest.approx(last["task_loss"] + costs[weight], rel=1e-5)
     madds = [
-        trained.task.count_madds(trained.expert(place), trained.sizes)["complete"]
+        load_gating(trained.task.name).count_madds(trained.expert(place), trained.sizes)["complete"]
         for place in range(2)
     ]
     cheapest = 100.0 * expert_costs(madds)[0].item()

@@ -14,6 +14,7 @@ import yaml
 from torch import nn
 
 from dynmm.models.experts import registry
+from dynmm.tasks import load_gating
 from dynmm.tasks.mmimdb.task import TASK as MMIMDB
 from dynmm.tasks.mosei.task import TASK as MOSEI
 from dynmm.training.modality.experts import ExpertTraining
@@ -169,6 +170,7 @@ def absent_keys(rule, block, path=()):
 def test_no_option_of_an_expert_or_a_gate_is_left_to_its_class(name, task):
     section = preset(name)[task.name]
     gate = section["dynamic"]["gate"]
+    load_gating(task.name)
     entries = [(f"experts.{key}", registry._EXPERTS, e) for key, e in section["experts"].items()]
     for key, known, entry in [*entries, ("dynamic.gate", registry._GATES, gate)]:
         options = list(inspect.signature(known[task.name, entry["model"]]).parameters)[2:]

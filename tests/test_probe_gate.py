@@ -13,6 +13,7 @@ from dynmm.models.experts.dynamic_build import dynamic_from
 from dynmm.models.experts.probe_gate import PROBES, GenreProbeGate, SentimentProbeGate
 from dynmm.models.experts.registry import build_gate
 from dynmm.models.experts.ridge_probe import RidgeProbe
+from dynmm.tasks import load_gating
 from dynmm.training.modality.dynamic import DynamicTraining, fitted
 from dynmm.training.modality.experts import open_data
 from dynmm.training.modality.stored_outputs import STORED
@@ -168,7 +169,7 @@ def test_the_first_expert_is_paid_on_every_path(cascade):
     task, model, *_, sizes = cascade
     assert madds_by_path([2, 7], True) == [2, 9] and madds_by_path([2, 7], False) == [2, 7]
     assert mean_madds([0.75, 0.25], [2, 7], 1, reads_first=True) == pytest.approx(1 + 2 + 7 / 4)
-    counts = task.count_madds(model.gate, sizes)["complete"]
+    counts = load_gating(task.name).count_madds(model.gate, sizes)["complete"]
     (probe,) = model.gate.probes
     head = model.gate.head
     assert counts == sum(m.weight.numel() for m in (probe, head[0], head[2]))

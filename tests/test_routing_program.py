@@ -14,7 +14,7 @@ from dynmm.errors import InputError
 from dynmm.evaluation.modality.budgets import BudgetedGate
 from dynmm.models.experts.dynamic_build import dynamic_from, trained_part
 from dynmm.models.weights import save_weights
-from dynmm.tasks import load_routing, load_task
+from dynmm.tasks import load_gating, load_routing, load_task
 from modality_runs import EXPERTS, GATES, prepared
 from training_programs import training_of
 
@@ -73,6 +73,7 @@ def study(request, tmp_path_factory):
     """A task's folder, its manifest and the folders of everything that was evaluated in it."""
     name, root = request.param, tmp_path_factory.mktemp(request.param)
     manifest, task = prepared(name, root), load_task(name)
+    load_gating(name)
     stored = read_manifest(manifest.parent, name)
     sizes, outputs = stored["input_sizes"], task.outputs(stored)
     folders = []

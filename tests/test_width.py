@@ -19,7 +19,7 @@ from dynmm.reporting.rendering import markdown, tex
 from dynmm.reporting.routing import read_routing
 from dynmm.reporting.routing_figure import routing_figure
 from dynmm.reporting.tradeoff import tradeoff_figure
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from modality_metrics import f1, mmimdb_metrics, write_expert
 from routing_study import expert_entry, modality_study, write_study
 from test_configuration import CONFIG, changed, refusal
@@ -55,7 +55,7 @@ def test_every_declared_width_is_an_option_and_scales_the_network(task):
         for width in (1, 0.5):
             settings = {"model": name, "options": small, "width": width}
             network = expert_from(task, settings, sizes, 2)
-            counts.append(load_task(task).count_madds(network, sizes)["complete"])
+            counts.append(load_gating(task).count_madds(network, sizes)["complete"])
         assert counts[1] < 0.75 * counts[0], name
 
 
@@ -113,9 +113,10 @@ def test_a_width_more_concerns_no_expert_of_another_network():
 def test_the_sample_s_curve_covers_the_costs_between_the_experts(task):
     sizes = {"mmimdb": {"text": 300, "image": 4096}, "mosei": {"vision": 35, "audio": 74}}[task]
     sizes = {**sizes, "text": 300}
-    experts, object_ = CONFIG[task]["experts"], load_task(task)
+    load_task(task)
+    experts, gating = CONFIG[task]["experts"], load_gating(task)
     costs = {
-        name: object_.count_madds(expert_from(task, entry, sizes, 23), sizes)["complete"]
+        name: gating.count_madds(expert_from(task, entry, sizes, 23), sizes)["complete"]
         for name, entry in experts.items()
     }
     curve = sorted(cost for name, cost in costs.items() if name.startswith("late_fusion_"))

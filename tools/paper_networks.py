@@ -11,12 +11,11 @@ from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.dynamic_build import gate_from
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
-from dynmm.tasks.mmimdb.task import TASK as MMIMDB
-from dynmm.tasks.mosei.task import TASK as MOSEI
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import MADDS_CONVENTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = {"mmimdb": MMIMDB, "mosei": MOSEI}
+TASKS = ("mmimdb", "mosei")
 PAPER = yaml.safe_load((ROOT / "resources" / "paper.yaml").read_text(encoding="utf-8"))
 SIZES = {  # features of the paper's data, and outputs
     task: (PAPER["data_sets"][task]["features"], PAPER["data_sets"][task]["outputs"])
@@ -34,6 +33,7 @@ def count_paths(decoder=None, **network):
 
 def build_expert(task, expert, device="meta"):
     """An expert of MM-IMDB or CMU-MOSEI."""
+    load_task(task)
     with torch.device(device):
         return expert_from(task, preset()[task]["experts"][expert], *SIZES[task])
 
@@ -41,6 +41,7 @@ def build_expert(task, expert, device="meta"):
 def build_gate(task, device="meta"):
     """The gate of MM-IMDB or CMU-MOSEI."""
     dynamic, (sizes, outputs) = preset()[task]["dynamic"], SIZES[task]
+    load_gating(task)
     with torch.device(device):
         return gate_from(task, dynamic["gate"], sizes, len(dynamic["experts"]), outputs)
 
@@ -65,4 +66,4 @@ def preset():
 
 def _count(task, network):
     with torch.device("meta"):
-        return TASKS[task].count_madds(network, SIZES[task][0])
+        return load_gating(task).count_madds(network, SIZES[task][0])

@@ -6,21 +6,28 @@ Only the standard library is used here: the Snakefile calls this at every start.
 import ast
 import functools
 import hashlib
+import itertools
 import sys
 from pathlib import Path
 
 PACKAGE = "dynmm"
-# which device computes, how a program starts, speaks and is stopped: no result follows from it
+# how a program starts, speaks, is stopped, keeps what it has and says where that comes from, and
+# which device computes: no result follows from it
 UNSEEN = (
-    "device.py",
-    "device_lease.py",
-    "gpu_presence.py",
-    "program.py",
-    "errors.py",
-    "execution.py",
-    "stop_signals.py",
-    "checkpoints.py",
+    "dynmm/code_closure.py",
+    "dynmm/device.py",
+    "dynmm/device_lease.py",
+    "dynmm/errors.py",
+    "dynmm/execution.py",
+    "dynmm/files.py",
+    "dynmm/gpu_presence.py",
+    "dynmm/kept_checksums.py",
+    "dynmm/program.py",
+    "dynmm/provenance.py",
+    "dynmm/stop_signals.py",
+    "dynmm/training/checkpoints.py",
 )
+TOLD = ("fix", "help")  # arguments of this name are words for the user
 
 
 def code_closure(program, source_root):
@@ -43,56 +50,121 @@ def code_closure(program, source_root):
     return [Path(program), *sorted(found - {Path(program)})]
 
 
+def joint_closure(programs, source_root):
+    """The closures of several files, each file once."""
+    closures = (code_closure(program, source_root) for program in programs)
+    return list(dict.fromkeys(itertools.chain.from_iterable(closures)))
+
+
 def imported_libraries(paths):
     """Names of the modules from outside the package and the standard library that files import."""
     names = {name.split(".")[0] for path in map(Path, paths) for name in _outside(path)}
     return names - {PACKAGE, *sys.stdlib_module_names}
 
 
-def _outside(path):
-    for node in ast.walk(_parsed(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module
+def is_seen(path):
+    """Whether results follow from what a file does; see `UNSEEN`."""
+    return not Path(path).as_posix().endswith(tuple(f"/{name}" for name in UNSEEN))
 
 
 def code_hash(paths):
-    """Hex digest of what the files do; their places on disk do not count.
+    """Hex digest of what the files do; their order and their places on disk do not count.
 
-    Comments, docstrings, the layout of the text, `__version__`, the words of an InputError and what
-    is written to a log are no part of it, and neither are the modules of `UNSEEN`.
+    Comments, docstrings, the layout of the text, `__version__`, the words of errors and of
+    `--help`, and what is written to a log are no part of it, and neither are the modules of
+    `UNSEEN`. It is the same in every version of Python.
     """
-    digest = hashlib.sha256()
-    for path in map(Path, paths):
-        if path.name not in UNSEEN:
-            digest.update(path.name.encode())
-            digest.update(_meaning(path))
-    return digest.hexdigest()
+    told = sorted(f"{path.name} {_meaning(path)}" for path in map(Path, paths) if is_seen(path))
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def _meaning(path):
     """Digest of a file's syntax tree without what changes no result."""
-    tree = _Bare().visit(_parsed(path))
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
+    found = path.stat()
+    return _digest(path, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.cache
+def _digest(path, *_):
+    return hashlib.sha256(repr(_shape(_Bare().visit(_parsed(path)))).encode()).hexdigest()
+
+
+def _shape(node):
+    """A syntax tree as nested tuples; what is left empty is left out, as other Pythons do."""
+    if isinstance(node, list):
+        return [_shape(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = ((name, getattr(node, name, None)) for name in node._fields)
+    told = ((name, _shape(value)) for name, value in fields if value is not None and value != [])
+    return (type(node).__name__, *told)
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes off docstrings, log lines, the version and the arguments of errors."""
+    """Takes off docstrings, log lines, the version and the words of errors and of --help."""
+
+    def visit_Pass(self, node):
+        return None
 
     def visit_Expr(self, node):
-        if isinstance(node.value, ast.Constant) or _logs(node.value):
-            return ast.Pass()
-        return self.generic_visit(node)
+        silent = isinstance(node.value, ast.Constant) or _logs(node.value)
+        return None if silent else self.generic_visit(node)
+
+    def visit_Import(self, node):
+        return None if [alias.name for alias in node.names] == ["logging"] else node
 
     def visit_Assign(self, node):
-        named = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        return ast.Pass() if named == ["__version__"] else self.generic_visit(node)
+        named = _named(node)
+        return None if named in ("__version__", "log") else self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        self.generic_visit(node)
+        if isinstance(node.exc, ast.Call):
+            node.exc.args = [value for value in node.exc.args if not _is_text(value)]
+        return node
 
     def visit_Call(self, node):
         if isinstance(node.func, ast.Name) and node.func.id == "InputError":
             return ast.Call(node.func, [], [])
+        node.keywords = [each for each in node.keywords if each.arg not in TOLD]
         return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node):
+        self.generic_visit(node)
+        return _WithoutText(node).visit(node)
+
+
+class _WithoutText(ast.NodeTransformer):
+    """Takes off texts that a function gives a name and, without its errors, never reads."""
+
+    def __init__(self, function):
+        self.read = set()
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                self.read.add(node.id)
+            elif isinstance(node, ast.Global | ast.Nonlocal):
+                self.read.update(node.names)
+
+    def visit_ClassDef(self, node):
+        return node  # its attributes are read from elsewhere
+
+    def visit_Assign(self, node):
+        name = _named(node)
+        return None if name and name not in self.read and _is_text(node.value) else node
+
+
+def _named(node):
+    """The one plain name that an assignment gives a value, if it is one."""
+    target = node.targets[0] if len(node.targets) == 1 else None
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _is_text(node):
+    if isinstance(node, ast.BinOp):
+        return _is_text(node.left) or _is_text(node.right)
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _logs(node):
@@ -103,6 +175,14 @@ def _logs(node):
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "log"
     )
+
+
+def _outside(path):
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
 
 
 def _parsed(path):

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import dynmm
-from dynmm.code_closure import code_closure, code_hash, imported_libraries
+from dynmm.code_closure import code_hash, imported_libraries, joint_closure
 from dynmm.files import sha256
 
 # of a library by the name that it is imported by, where that is another
@@ -28,10 +28,7 @@ def provenance(program, config, inputs, seed=None, modules=()):
         modules: further source files that the program loads by name; their closures are hashed too.
     """
     source_root = Path(dynmm.__file__).resolve().parents[1]
-    program, *others = (Path(path).resolve() for path in (program, *modules))
-    code = dict.fromkeys(code_closure(program, source_root))
-    for module in others:
-        code.update(dict.fromkeys(code_closure(module, source_root)))
+    code = joint_closure([Path(path).resolve() for path in (program, *modules)], source_root)
     return {
         "config": config,
         "code_sha256": code_hash(code),

@@ -11,18 +11,19 @@ from dynmm.files import write_json
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.cost_order import check_cost_order
 from dynmm.models.experts.dynamic_build import gate_from
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import MODALITY_TASKS
 
 
 def main(arguments):
     """Count by both conventions; refuse experts under the gate that are out of order."""
     config, task = arguments.config, load_task(arguments.task)
+    count_madds = load_gating(task.name).count_madds
     manifest = read_manifest(arguments.prepared.parent, arguments.task)
     sizes, outputs = manifest["input_sizes"], task.outputs(manifest)
     gate = gate_from(task.name, config["gate"], sizes, len(config["under_gate"]), outputs)
     counts = {
-        settings["name"]: task.count_madds(expert_from(task.name, settings, sizes, outputs), sizes)
+        settings["name"]: count_madds(expert_from(task.name, settings, sizes, outputs), sizes)
         for settings in config["experts"]
     }
     check_cost_order(task.name, config["under_gate"], counts)
@@ -32,7 +33,7 @@ def main(arguments):
             "task": task.name,
             "input_sizes": sizes,
             "experts": counts,
-            "gate": task.count_madds(gate, sizes),
+            "gate": count_madds(gate, sizes),
         },
     )
 

@@ -20,7 +20,7 @@ from dynmm.execution import execution
 from dynmm.files import atomic_path
 from dynmm.provenance import fingerprint, provenance
 from dynmm.published_weights import published_weights
-from dynmm.tasks import load_evaluation, load_task, source_files
+from dynmm.tasks import load_evaluation, load_gating, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
 SWEPT = ("settings", "levels", "runs")  # more of them leave what is computed already as it is
@@ -30,6 +30,7 @@ def main(arguments):
     """Compute what the resume directory lacks, then publish all settings, levels and runs."""
     config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
+    parts = [load_gating(arguments.task).__file__, evaluation.__file__]
     manifest, noise = read_manifest(arguments.prepared.parent, arguments.task), config["noise"]
     split = task.open(arguments.prepared.parent, task.splits[2])
     weights, *expert_weights = [published_weights(path) for path in arguments.training]
@@ -50,7 +51,7 @@ def main(arguments):
             results, lambda outputs: evaluation.scores(outputs, split.targets, manifest), experts
         )
 
-    record = _record(arguments, [weights, *expert_weights], task, evaluation)
+    record = _record(arguments, [weights, *expert_weights], task, parts)
     directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
     units, rows = samples.units(noise["per"]), []
     for setting in noise["settings"]:
@@ -73,7 +74,7 @@ def main(arguments):
         pd.DataFrame([{**names, **row} for row in rows]).to_csv(path, index=False)
 
 
-def _record(arguments, weights, task, evaluation):
+def _record(arguments, weights, task, parts):
     config = arguments.config
     kept = {key: value for key, value in config["noise"].items() if key not in SWEPT}
     inputs = {"manifest": arguments.prepared, "weights": weights[0]}
@@ -83,7 +84,7 @@ def _record(arguments, weights, task, evaluation):
         {**config, "noise": kept},
         inputs,
         arguments.seed,
-        modules=[*source_files(task, network_settings(config)), evaluation.__file__],
+        modules=[*source_files(task, network_settings(config)), *parts],
     )
 
 

@@ -28,9 +28,10 @@ from dynmm.evaluation.modality.results import (
 from dynmm.execution import execution
 from dynmm.files import write_json
 from dynmm.inference.modality import run_dynamic, run_expert
+from dynmm.inference.timing import Stopwatch
 from dynmm.provenance import provenance
 from dynmm.published_weights import published_weights
-from dynmm.tasks import load_evaluation, load_task, modality_letters, source_files
+from dynmm.tasks import load_evaluation, load_gating, load_task, modality_letters, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
 
@@ -38,13 +39,14 @@ def main(arguments):
     """Run the test split once and write what was seen."""
     config, device = arguments.config, acquire_device(execution().deterministic)
     task, evaluation = load_task(arguments.task), load_evaluation(arguments.task)
+    gating = load_gating(arguments.task)
     manifest = read_manifest(arguments.prepared.parent, arguments.task)
     folder, settings = arguments.prepared.parent, config["evaluation"]
     split = task.open(folder, task.splits[2])
     weights = [published_weights(path) for path in arguments.training]
     model = load_model(task, config, manifest, weights[0], weights[1:]).to(device)
     networks = networks_of(model, config)
-    madds = [task.count_madds(network, manifest["input_sizes"]) for network in networks]
+    madds = [gating.count_madds(network, manifest["input_sizes"]) for network in networks]
     sample_madds = [
         evaluation.sample_madds(network, manifest["input_sizes"], split) for network in networks
     ]
@@ -65,9 +67,9 @@ def main(arguments):
             reads_first=model.reads_first,
         )
 
-    more = {}
+    more, timed = {}, Stopwatch(device)
     if EXPERT in config:
-        result = run_expert(model, task, split, settings, device)
+        result = run_expert(model, task, split, settings, device, timed)
         own = {
             "model": config[EXPERT]["model"],
             "width": config[EXPERT].get("width", 1),
@@ -76,7 +78,7 @@ def main(arguments):
         }
     else:
         way = config["inference"], config["temperature"]
-        result = run_dynamic(model, task, split, settings, device, *way)
+        result = run_dynamic(model, task, split, settings, device, *way, timed=timed)
         own = {"point": config["point"], "inference": config["inference"], **gated(result)}
         own |= {"family": config["title"]} if "title" in config else {}
         validation = task.open(folder, task.splits[1])
@@ -101,17 +103,17 @@ def main(arguments):
             **own,
             "epochs": epochs_behind(arguments.training, arguments.folds),
             "measured_on": numerics(device) | {"batch_size": settings["batch_size"]},
-            "provenance": _provenance(arguments, weights, task, evaluation),
+            "provenance": _provenance(arguments, weights, task, gating, evaluation),
         },
     )
 
 
-def _provenance(arguments, weights, task, evaluation):
+def _provenance(arguments, weights, task, gating, evaluation):
     config = arguments.config
     settings = network_settings(config)
     names = ["weights", *(entry["name"] for entry in config.get("experts", []))]
     inputs = {"manifest": arguments.prepared, **dict(zip(names, weights, strict=True))}
-    modules = [*source_files(task, settings), evaluation.__file__]
+    modules = [*source_files(task, settings), gating.__file__, evaluation.__file__]
     return provenance(__file__, config, inputs, arguments.seed, modules=modules)
 
 

@@ -14,7 +14,7 @@ from dynmm.evaluation.routing.study import study
 from dynmm.files import write_json
 from dynmm.provenance import provenance
 from dynmm.stored_records import METRICS, read_record
-from dynmm.tasks import load_routing, load_task
+from dynmm.tasks import load_routing, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
 
@@ -57,7 +57,7 @@ def main(arguments):
                 __file__,
                 config,
                 {str(path): path for path in files},
-                modules=[routing.__file__],
+                modules=[*source_files(task, []), routing.__file__],
             ),
         },
     )

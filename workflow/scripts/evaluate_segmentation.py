@@ -12,6 +12,7 @@ from dynmm.evaluation.segmentation.results import segmentation_decisions, segmen
 from dynmm.execution import execution
 from dynmm.files import atomic_path, read_json, write_json
 from dynmm.inference.segmentation import run_split
+from dynmm.inference.timing import Stopwatch
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights
 from dynmm.provenance import provenance
@@ -60,6 +61,7 @@ def main(arguments):
         random_seed=arguments.seed if random else None,
         per_sample=True,
         penalty=budget.penalty() if budget else None,
+        timed=Stopwatch(device),
     )
     record = provenance(
         __file__,

@@ -9,7 +9,7 @@ from pathlib import Path
 from dynmm import program
 from dynmm.provenance import provenance
 from dynmm.published_weights import published_weights
-from dynmm.tasks import load_task, source_files
+from dynmm.tasks import load_gating, load_task, source_files
 from dynmm.training.modality.dynamic import train_dynamic
 from dynmm.training.run_directory import RunDirectory, device_for, publish
 from dynmm.vocabulary import MODALITY_TASKS
@@ -18,6 +18,7 @@ from dynmm.vocabulary import MODALITY_TASKS
 def main(arguments):
     """Train, or go on where a kill left off, then publish."""
     config, task = arguments.config, load_task(arguments.task)
+    gating = load_gating(task.name)
     names = [expert["name"] for expert in config["experts"]]
     inputs = {"manifest": arguments.prepared}
     experts = [published_weights(path) for path in arguments.experts]
@@ -26,12 +27,13 @@ def main(arguments):
     for part, paths in stored.items():
         inputs |= {f"{name} on {part}": path for name, path in zip(names, paths, strict=False)}
     settings = [*config["experts"], config["gate"]]
-    modules = source_files(task, settings)
+    modules = [*source_files(task, settings), gating.__file__]
     record = provenance(__file__, config, inputs, arguments.seed, modules=modules)
     directory = RunDirectory.of(arguments.resume_dir, record)
     run = train_dynamic(
         arguments.name,
         task,
+        gating,
         config,
         arguments.prepared,
         experts,

@@ -1,13 +1,12 @@
 """Running a trained segmentation network over a split, skipping what a sample does not need."""
 
-import time
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dynmm.inference.timing import wait_for
 from dynmm.metrics.segmentation import confusion_matrix
 from dynmm.models.segmentation.dynamic_esanet import PATHS
 
@@ -21,14 +20,14 @@ class SplitResult:
         index: (N,) position of each sample in the split.
         path: (N,) number of fused cells of each sample, -1 for a network without a gate.
         sample_confusion: (N, C, C) int32, or None if it was not asked for.
-        seconds: time spent in the network alone.
+        seconds: time spent in the network alone, None where it was not taken.
     """
 
     confusion: np.ndarray
     index: np.ndarray
     path: np.ndarray
     sample_confusion: np.ndarray | None
-    seconds: float
+    seconds: float | None
 
 
 def run_split(
@@ -41,6 +40,7 @@ def run_split(
     random_seed=None,
     per_sample=False,
     penalty=None,
+    timed=None,
 ):
     """Predict a split in order and count pixels at the labels' own resolution.
 
@@ -54,21 +54,19 @@ def run_split(
             those of its gate.
         per_sample: keep one confusion matrix a sample.
         penalty: (5,) taken from the gate's logits, for a budget; see `dynmm.inference.budget`.
+        timed: a `Stopwatch` that takes the time of the network.
     """
     generator = None
     if random_seed is not None:
         generator = torch.Generator().manual_seed(random_seed)
-    total, indices, paths, singles, seconds = None, [], [], [], 0.0
+    total, indices, paths, singles = None, [], [], []
     for batch in batches:
         rgb, depth = batch["rgb"].to(device), batch["depth"].to(device)
         drawn = None
         if generator is not None:
             drawn = torch.randint(PATHS, (len(rgb),), generator=generator).to(device)
-        wait_for(device)
-        started = time.perf_counter()
-        logits, path = run_network(model, kind, rgb, depth, drawn, penalty)
-        wait_for(device)
-        seconds += time.perf_counter() - started
+        with timed or contextlib.nullcontext():
+            logits, path = run_network(model, kind, rgb, depth, drawn, penalty)
         for position, index in enumerate(batch["index"].tolist()):
             labels = original_labels(index)
             prediction = at_size(logits[position], labels.shape)
@@ -83,7 +81,7 @@ def run_split(
         np.array(indices),
         np.array(paths),
         np.stack(singles) if per_sample else None,
-        seconds,
+        timed.seconds if timed else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What sets the tasks of the modality level apart: a folder each, of three modules.
+"""What sets the tasks of the modality level apart: a folder each, of four modules.
 
 Training, stored outputs and evaluation are written once. `<task>/task.py` has one object `TASK`:
 
@@ -12,7 +12,11 @@ loss(outputs, targets)        task loss of a batch, a scalar
 sample_losses(outputs, targets)  the same of each sample, (B,)
 score(outputs, targets)       validation score
 training_batches(split, settings, seed, epoch), evaluation_batches(split, settings)
-count_madds(model, sizes)     multiply-adds of one sample
+
+`<task>/gating.py` is what a choice between experts adds, apart so that a new gate trains no expert
+again: its gates are registered when it is loaded, and it has
+
+count_madds(model, sizes)     multiply-adds of one sample: {"complete": int, "per_module": int}
 
 `<task>/evaluation.py` is what the evaluation adds, apart so that a new metric trains nothing again:
 
@@ -39,8 +43,13 @@ import sys
 
 
 def load_task(name):
-    """The task of that name; its experts and gates are registered from here on."""
+    """The task of that name; its experts are registered from here on."""
     return importlib.import_module(f"{__name__}.{name}.task").TASK
+
+
+def load_gating(name):
+    """The module of gates of the task `name`; they are registered from here on."""
+    return importlib.import_module(f"{__name__}.{name}.gating")
 
 
 def load_evaluation(name):

@@ -4,6 +4,7 @@ import numpy as np
 
 from dynmm.inference.budget import calibrate_offset, choose_within
 from dynmm.inference.modality import run_dynamic, run_expert, run_gate
+from dynmm.inference.timing import Stopwatch
 from dynmm.models.experts.dynamic import madds_by_path
 
 MADDS, MILLISECONDS, SHARE = "madds_m", "ms", "share"
@@ -26,8 +27,9 @@ class BudgetedGate:
         self.model, self.task, self.test = model, task, test
         self.validation, self.settings, self.device = validation, settings, device
         self._madds = MEGA * np.array(madds, np.float64)
-        logits, self._gate_seconds = run_gate(model, task, validation, settings, device)
-        self._logits = logits.numpy()
+        timed = Stopwatch(device)
+        self._logits = run_gate(model, task, validation, settings, device, timed).numpy()
+        self._gate_seconds = timed.seconds
         self._milliseconds = None
 
     def run(self, budget):
@@ -48,9 +50,8 @@ class BudgetedGate:
         offset = calibrate_offset(self._logits, costs, asked)
         offsets = offset * (costs - costs.min())  # a constant changes no choice
         chosen = choose_within(self._logits, costs, offset)
-        result = run_dynamic(
-            self.model, self.task, self.test, self.settings, self.device, offsets=offsets
-        )
+        way = {"offsets": offsets, "timed": Stopwatch(self.device)}
+        result = run_dynamic(self.model, self.task, self.test, self.settings, self.device, **way)
         on_test = costs[result.chosen.numpy()].mean()
         if unit == MILLISECONDS:
             on_test = 1000 * result.seconds / len(result.outputs)
@@ -78,4 +79,6 @@ class BudgetedGate:
         return self._milliseconds
 
     def _expert_seconds(self, expert):
-        return run_expert(expert, self.task, self.validation, self.settings, self.device).seconds
+        timed = Stopwatch(self.device)
+        run_expert(expert, self.task, self.validation, self.settings, self.device, timed)
+        return timed.seconds

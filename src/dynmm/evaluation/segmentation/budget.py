@@ -1,6 +1,5 @@
 """A budget for a trained dynamic segmentation network, set on frames held out of its training."""
 
-import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 
 from dynmm.inference.budget import calibrate_offset, choose_within
 from dynmm.inference.segmentation import PATHS, run_network
-from dynmm.inference.timing import wait_for
+from dynmm.inference.timing import Stopwatch
 
 DEPTH_SHARE, DEPTH_MADDS, MILLISECONDS = "depth_share", "depth_madds_m", "ms"
 MEGA = 1e6
@@ -81,17 +80,14 @@ def gate_logits(model, batches, device):
 
 def path_milliseconds(model, batches, device):
     """(5,) measured milliseconds of a frame on each path, in batches that are on one path alone."""
-    seconds, frames = np.zeros(PATHS), 0
+    watches, frames = [Stopwatch(device) for _ in range(PATHS)], 0
     for number, batch in enumerate(batches):
         rgb, depth = batch["rgb"].to(device), batch["depth"].to(device)
         if not number:  # the first call of a network takes longer
             run_network(model, "dynamic", rgb, depth)
         for path in range(PATHS):
             forced = torch.full((len(rgb),), path, device=device)
-            wait_for(device)
-            started = time.perf_counter()
-            run_network(model, "dynamic", rgb, depth, forced)
-            wait_for(device)
-            seconds[path] += time.perf_counter() - started
+            with watches[path]:
+                run_network(model, "dynamic", rgb, depth, forced)
         frames += len(rgb)
-    return 1000 * seconds / frames
+    return 1000 * np.array([watch.seconds for watch in watches]) / frames

@@ -1,14 +1,10 @@
 """MM-IMDB: genres of films from their plot and poster (paper, section 4.1)."""
 
-import torch
 import torch.nn.functional as F
 
 from dynmm.data.mmimdb.batches import FeatureSplit
 from dynmm.metrics.multilabel import f1_scores
-from dynmm.models.experts import mlp_gate, probe_gate  # noqa: F401 (they register experts and gates)
-from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (they register experts and gates)
-from dynmm.models.experts.inputs import first_of_one
-from dynmm.models.madds import count_madds
+from dynmm.models.experts import mmimdb as mmimdb_experts  # noqa: F401 (it registers them)
 
 
 class MmImdb:
@@ -46,12 +42,6 @@ class MmImdb:
     def evaluation_batches(self, split, settings):
         """Batches in the order of the split."""
         return split.batches(settings["batch_size"])
-
-    def count_madds(self, model, sizes):
-        """Multiply-adds of one film: {"complete": int, "per_module": int}."""
-        inputs = {name: torch.zeros(1, size) for name, size in sizes.items()}
-        counts = count_madds(model, inputs | first_of_one(model))
-        return {convention: counts[convention] for convention in ("complete", "per_module")}
 
 
 TASK = MmImdb()

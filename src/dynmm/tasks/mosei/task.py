@@ -3,9 +3,7 @@
 import torch.nn.functional as F
 
 from dynmm.data.mosei.batches import SequenceSplit
-from dynmm.models.experts import mosei as mosei_experts  # noqa: F401 (they register experts and gates)
-from dynmm.models.experts import probe_gate  # noqa: F401 (they register experts and gates)
-from dynmm.models.experts.sequence_madds import madds_at_length
+from dynmm.models.experts import mosei as mosei_experts  # noqa: F401 (it registers them)
 
 
 class Mosei:
@@ -43,15 +41,6 @@ class Mosei:
     def evaluation_batches(self, split, settings):
         """Batches by length, or in the order of the split as the authors evaluate."""
         return split.batches(settings["batch_size"], settings["by_length"])
-
-    def count_madds(self, model, sizes):
-        """Multiply-adds of one sentence of 50 steps, every layer at every step as published.
-
-        Returns:
-            {"complete": int, "per_module": int}.
-        """
-        counts = madds_at_length(model, sizes)
-        return {convention: counts[convention] for convention in ("complete", "per_module")}
 
 
 TASK = Mosei()

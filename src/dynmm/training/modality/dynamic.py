@@ -184,18 +184,20 @@ def fitted(gate, task, split, settings):
 
 
 def train_dynamic(
-    name, task, config, manifest_path, expert_weights, stored, seed, device, directory
+    name, task, gating, config, manifest_path, expert_weights, stored, seed, device, directory
 ):
     """Train one point of the grid with one seed.
 
     Args:
         name, task, manifest_path, seed, device, directory: as for `train_expert`.
+        gating: the task's module of gates, see `dynmm.tasks`.
         config: `experts` and `gate` (settings for `dynamic_from`) and `training`.
         expert_weights: weights of the experts, in their order.
         stored: for constant experts their stored outputs: files of the training split and files of
             the validation split, each in the order of the experts; where these were cross-fitted,
             as many files of the training split for each as there are folds. A split without files
             has them run in every step, as `augmentation` needs it of the training split.
+
 
     Returns:
         `TrainedRun`; its weights are those of the gate alone where the experts are constant.
@@ -208,7 +210,7 @@ def train_dynamic(
         splits, sizes, outputs = open_data(task, manifest_path)
         torch.manual_seed(seed)
         model = dynamic_from(task.name, config, sizes, outputs)
-        madds = [task.count_madds(e, sizes)["complete"] for e in model.experts.values()]
+        madds = [gating.count_madds(e, sizes)["complete"] for e in model.experts.values()]
         madds = madds_by_path(madds, model.reads_first)
         load_expert_weights(model, expert_weights)
         freeze(model, training["freeze"])
