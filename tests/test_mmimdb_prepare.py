@@ -65,6 +65,15 @@ BAD_CONTENT = {
     "genre -1": (_set("genres", (18, 0), -1), ["genres[18, 0]", "found: -1"]),
     "genre absent": (_no_western_in_train, ["Western", "training split", "splits"]),
     "genres as floats": (_as_floats, ["genres", "float64", "integers"]),
+    "an id twice": (
+        _set("imdb_ids", 18, b"0000002"),
+        ["two films have one id", "imdb_ids[18]", "b'0000002', as row 2"],
+    ),
+    "text of zeros": (
+        _set("features", slice(12, 15), 0),
+        ["text features of dev are 0", "features; found: 3 rows of 0"],
+    ),
+    "images of zeros": (_set("vgg_features", slice(15, 20), 0), ["image features of test are 0"]),
     "flat text": (_flat, ["features", "(20,)"]),
 }
 

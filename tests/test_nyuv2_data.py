@@ -4,9 +4,11 @@ import math
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -333,12 +335,60 @@ def test_bad_split(raw, tmp_path, train, test, parts):
     [
         ([41] * 894, None, ("key: mapClass", "41, 41, 41, 41, 41 and 889 more", "1..40")),
         ([0, *[1] * 893], None, ("key: mapClass", "found: 0", "1..40")),
-        ([1] * 894, ["wall"], ("key: className", "1 names", "40 names")),
+        ([1] * 894, ["wall"], ("key: className", "1 names", "40 different names")),
+        ([1] * 894, ["wall"] * 40, ("key: className", "40 names, 1 different")),
+        ([1] * 894, [" "] * 40, ("key: className", "40 different names")),
+        ([1] * 894, [7.0] * 40, ("key: className", "of object")),
     ],
 )
 def test_bad_mapping(raw, tmp_path, classes, names, parts):
     nyu_files.write_mapping(raw, classes, names)
     refused(raw, tmp_path, raw / MAPPING, *parts)
+
+
+@pytest.mark.parametrize("name", ["images", "depths", "labels"])
+def test_frames_of_zeros_are_refused(tmp_path, name):
+    arrays = tiny_nyu()
+    arrays[name][[1, 4, 5]] = 0  # the test frames
+    raw = nyu_files.write_raw(tmp_path / "raw", arrays)
+    refused(raw, tmp_path, "test frames hold nothing but zeros", f"key: {name}", raw / LABELED)
+
+
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+
+def matrix(kind, shape, name, content):
+    head = element(6, struct.pack("<II", kind, 0)) + element(5, struct.pack("<2i", *shape))
+    return element(14, head + element(1, name) + content)
+
+
+MATLAB_HEAD = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4D49)
+
+
+def test_cells_in_cells_without_end_are_one_message(raw, tmp_path):
+    """They end SciPy's process, and so must not be read in ours."""
+    nested = matrix(6, (1, 1), b"", element(9, struct.pack("<d", 1)))
+    for depth in reversed(range(20_000)):
+        nested = matrix(1, (1, 1), b"" if depth else b"className", nested)
+    packed = element(15, zlib.compress(nested))
+    assert len(packed) < 100_000
+    (raw / MAPPING).write_bytes(MATLAB_HEAD + packed)
+    refused(raw, tmp_path, raw / MAPPING, "not a readable MATLAB 5 file", "ended")
+
+
+@pytest.mark.slow
+def test_a_matlab_file_that_unpacks_to_gigabytes_is_one_message(raw, tmp_path):
+    squeeze, parts = zlib.compressobj(1), []
+    size = 3 << 29
+    head = element(6, struct.pack("<II", 9, 0)) + element(5, struct.pack("<2i", size, 1))
+    start = head + element(1, b"mapClass") + struct.pack("<II", 2, size)
+    parts.append(squeeze.compress(struct.pack("<II", 14, len(start) + size) + start))
+    for _ in range(size >> 24):
+        parts.append(squeeze.compress(bytes(1 << 24)))
+    content = b"".join([*parts, squeeze.flush()])
+    (raw / MAPPING).write_bytes(MATLAB_HEAD + struct.pack("<II", 15, len(content)) + content)
+    refused(raw, tmp_path, raw / MAPPING, "not a readable MATLAB 5 file", "MemoryError")
 
 
 def test_matlab_file_without_its_key(raw, tmp_path):

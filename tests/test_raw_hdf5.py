@@ -1,4 +1,6 @@
-"""Raw HDF5 files that name other files of the machine."""
+"""Raw HDF5 files that name other files of the machine, or declare what they do not hold."""
+
+import zlib
 
 import h5py
 import numpy as np
@@ -30,15 +32,37 @@ def linked(file, key, shape, other):
     file[key] = h5py.ExternalLink(str(other), "x")
 
 
+def declared(file, key, shape, other):
+    file.create_dataset(key, (10**12, *shape[1:]), np.uint8)
+
+
+def declared_in_pieces(file, key, shape, other):
+    file.create_dataset(key, (10**12, *shape[1:]), np.uint8, chunks=(1, *shape[1:]))
+
+
+def partly_written(file, key, shape, other):
+    file.create_dataset(key, shape, np.uint8, chunks=(1, *shape[1:]))[1] = 7
+
+
+def one_large_piece(file, key, shape, other):
+    wide = (1, 3, 1 << 15, 1 << 14)
+    array = file.create_dataset(key, wide, np.uint8, chunks=wide, compression="gzip")
+    array.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(b""))
+
+
 @pytest.mark.parametrize(
     ("spoil", "found"),
     [
         (external, "bytes lie in other files"),
         (virtual, "bytes lie in other files"),
         (linked, "a link to another file"),
+        (declared, "of which the file holds a part alone"),
+        (declared_in_pieces, "of which the file holds a part alone"),
+        (partly_written, "of which the file holds a part alone"),
+        (one_large_piece, "more than 1073741824 bytes each"),
     ],
 )
-def test_an_array_of_another_file_is_refused(tmp_path, spoil, found):
+def test_an_array_that_the_file_does_not_hold_is_refused(tmp_path, spoil, found):
     raw = write_raw(tmp_path / "raw")
     with h5py.File(raw / FILE, "r+") as file:
         shape = file["images"].shape

@@ -85,6 +85,67 @@ def test_a_broken_or_absent_file_is_said_so(tmp_path):
         load_released(network(), tmp_path / "ckpt_best.pth")
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda w: w.view(-1).__setitem__(3, torch.nan),
+        lambda w: w.view(-1).__setitem__(0, -torch.inf),
+        lambda w: w.data.zero_().to(torch.int32),
+        lambda w: w.to(torch.float8_e4m3fn),
+        lambda w: w.to(torch.complex64),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_change_nothing(tmp_path, spoil):
+    model, path = network(), tmp_path / "weights.safetensors"
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    state = {key: value.clone() for key, value in network().state_dict().items()}
+    changed = spoil(state["2.weight"])
+    state["2.weight"] = state["2.weight"] if changed is None else changed
+    save_weights(state, path)
+    torch.save({"state_dict": state}, tmp_path / "ckpt_best.pth")
+    for load, file in ((load_weights, path), (load_released, tmp_path / "ckpt_best.pth")):
+        with pytest.raises(InputError, match=r"no finite numbers.*key: 2\.weight") as caught:
+            load(model, file)
+        assert caught.value.file == file
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "value", [torch.zeros(2, 4, 1, 1).to_sparse(), torch.zeros(2, 4, 1, 1, device="meta")]
+)
+def test_tensors_without_numbers_in_memory_are_refused(tmp_path, value):
+    torch.save({"state_dict": network().state_dict() | {"2.weight": value}}, tmp_path / "c.pth")
+    with pytest.raises(InputError, match=r"not a tensor of numbers.*key: 2\.weight"):
+        load_released(network(), tmp_path / "c.pth")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80", b"P", b"PK\x03\x04", b"{", b"\x00" * 8, b"\xff" * 99]
+)
+def test_a_file_of_a_few_bytes_is_one_message(tmp_path, content):
+    for name, load in (("c.pth", load_released), ("w.safetensors", load_weights)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            load(network(), tmp_path / name)
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_one_message_or_finite_weights(tmp_path):
+    torch.save({"state_dict": network().state_dict()}, tmp_path / "c.pth")
+    sound = (tmp_path / "c.pth").read_bytes()
+    refused = 0
+    for place in range(0, len(sound), 17):
+        content = bytearray(sound)
+        content[place] ^= 1 << place % 8
+        (tmp_path / "c.pth").write_bytes(content)
+        try:
+            model = load_released(network(), tmp_path / "c.pth")
+        except InputError:
+            refused += 1
+        else:
+            assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    assert refused > 30
+
+
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_a_released_checkpoint_loads_as_it_is(tmp_path, prefix):
     saved = build_segmentation("dynamic", SMALL)

@@ -1,6 +1,7 @@
 """The arrays of a raw HDF5 file, held against the published layout."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
 from dynmm.errors import InputError
+
+LARGEST_CHUNK = 1 << 30  # bytes; reading a row unpacks its whole chunk
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class RawHdf5:
     """A raw HDF5 file whose arrays are known by name; a context manager.
 
     A data set derives from it, gives the class attributes and checks in `_check` what one array
-    says of another; it reads `self._arrays` inside `self._reading`.
+    says of another; it reads `self._arrays` inside `self._damage`.
 
     Args:
         path: of the file.
@@ -70,8 +73,9 @@ class RawHdf5:
                 fix=FETCH_AGAIN,
             ) from error
         try:
-            self._arrays = {key: self._array(key) for key in self.layout}
-            self._check()
+            with self._damage("the structure"):
+                self._arrays = {key: self._array(key) for key in self.layout}
+                self._check()
         except BaseException:
             self._file.close()
             raise
@@ -86,17 +90,20 @@ class RawHdf5:
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def _reading(self, key, what):
-        """Inside, an array is read; `what` names the part of it where that cannot be done."""
+    def _damage(self, what, key=None):
+        """Inside, the file is read; `what` names the part of it where that cannot be done."""
         try:
             yield
-        except OSError as error:
+        except InputError:
+            raise
+        # h5py raises what libhdf5 stumbles on: OSError, RuntimeError, KeyError, ValueError...
+        except Exception as error:
             raise InputError(
                 f"{what} cannot be read",
                 file=self.path,
                 key=key,
-                found=error,
-                expected=f"an array {self.layout[key].words}",
+                found=f"{type(error).__name__}: {error}"[:200],
+                expected=f"an array {self.layout[key].words}" if key else self.expected,
                 fix=FETCH_AGAIN,
             ) from error
 
@@ -112,6 +119,10 @@ class RawHdf5:
             found = "an array whose bytes lie in other files"
         elif not self.layout[key].admits(array):
             found = f"{array.shape} of {array.dtype}"
+        elif not _is_written(array):
+            found = f"{array.shape} of {array.dtype}, of which the file holds a part alone"
+        elif array.chunks and math.prod(array.chunks) * array.dtype.itemsize > LARGEST_CHUNK:
+            found = f"pieces of {array.chunks}, more than {LARGEST_CHUNK} bytes each"
         else:
             return array
         raise InputError(
@@ -122,3 +133,11 @@ class RawHdf5:
             expected=f"an array {self.layout[key].words}",
             fix=FETCH_AGAIN,
         )
+
+
+def _is_written(array):
+    """Whether the file holds every value: HDF5 may declare 10^12 rows and make up their zeros."""
+    if array.chunks is None:
+        return array.id.get_storage_size() == math.prod(array.shape) * array.dtype.itemsize
+    counts = (math.ceil(n / size) for n, size in zip(array.shape, array.chunks, strict=True))
+    return array.id.get_num_chunks() == math.prod(counts)

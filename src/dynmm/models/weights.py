@@ -5,10 +5,8 @@ restricted loader, and only if its state dict holds tensors alone.
 """
 
 import pickle
-import zipfile
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from dynmm.errors import InputError
@@ -16,6 +14,8 @@ from dynmm.files import atomic_path
 
 DATA_PARALLEL_PREFIX = "module."
 SHOWN_KEYS = 3
+SHOWN = 200  # characters of what was found
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_weights(model, path):
@@ -37,17 +37,20 @@ def load_weights(model, path, *, optional=()):
             network starts from a static one; those entries stay as they are.
 
     Raises:
-        InputError: if the file is not there or broken, or if its keys and shapes are not exactly
-            the module's. The module is then unchanged.
+        InputError: if the file is not there or broken, if its keys and shapes are not exactly the
+            module's, or a number is not finite. The module is then unchanged.
     """
     try:
         tensors = load_file(path)
     except FileNotFoundError:
         raise InputError("no such weights file", file=path) from None
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # safetensors' own, and what it stumbles on in a damaged head
         raise InputError(
-            "not a readable .safetensors file", file=path, found=error, fix="Train the run again."
-        ) from None
+            "not a readable .safetensors file",
+            file=path,
+            found=_first_line(error),
+            fix="Train the run again.",
+        ) from error
     return fill(model, tensors, path, optional=optional)
 
 
@@ -80,18 +83,20 @@ def read_checkpoint(path, key="state_dict"):
             expected="a dict of tensors",
             fix="Download it again from its authors.",
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # torch raises what its readers stumble on
         raise InputError(
             "the checkpoint cannot be read",
             file=path,
             found=_first_line(error),
             fix="Download it again.",
-        ) from None
+        ) from error
     state = checkpoint
     if key is not None:
         state = checkpoint.get(key) if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not state:
-        found = list(checkpoint)[:10] if isinstance(checkpoint, dict) else type(checkpoint).__name__
+        found = f"a {type(checkpoint).__name__}"
+        if isinstance(checkpoint, dict):
+            found = ", ".join(key for key in list(checkpoint)[:10] if isinstance(key, str))[:SHOWN]
         raise InputError(
             "no weights in the checkpoint",
             file=path,
@@ -99,9 +104,13 @@ def read_checkpoint(path, key="state_dict"):
             expected=f"a dict with {key}" if key else "a dict of tensors",
         )
     for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+        if not isinstance(key, str) or not _is_plain(value):
             raise InputError(
-                "not a tensor", file=path, key=key, found=type(value).__name__, expected="a tensor"
+                "not a tensor of numbers",
+                file=path,
+                key=key if isinstance(key, str) else f"a {type(key).__name__}",
+                found=type(value).__name__,
+                expected="a tensor",
             )
     return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
@@ -116,8 +125,8 @@ def fill(module, tensors, file, *, optional=()):
         optional: parts of names that the tensors may lack.
 
     Raises:
-        InputError: naming the first missing, unexpected or wrongly shaped keys; the module is
-            then unchanged.
+        InputError: naming the first missing, unexpected or wrongly shaped keys, or those of another
+            kind of number or with one that is not finite; the module is then unchanged.
     """
     state = module.state_dict()
     missing = [
@@ -144,8 +153,35 @@ def fill(module, tensors, file, *, optional=()):
             expected=tuple(state[key].shape),
             fix="Check encoder, block, decoder and number of classes in the config.",
         )
+    spoiled = [key for key in common if not _is_sound(tensors[key], state[key])]
+    if spoiled:
+        raise InputError(
+            f"{len(spoiled)} entries of the weights hold no finite numbers",
+            file=file,
+            key=_some(spoiled),
+            found=f"NaN, infinity or another type among {tensors[spoiled[0]].dtype}",
+            expected=f"finite numbers of {state[spoiled[0]].dtype}",
+            fix="Train the run again, or fetch the file again.",
+        )
     module.load_state_dict({**state, **{key: tensors[key] for key in common}})
     return module
+
+
+def _is_plain(value):
+    """Whether it is a tensor whose numbers lie in memory, one beside the other."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+    )
+
+
+def _is_sound(tensor, own):
+    """Whether the numbers are of the kind of the module's own, and finite."""
+    if not own.is_floating_point():
+        return tensor.dtype == own.dtype
+    return tensor.dtype in FLOATS and bool(torch.isfinite(tensor).all())
 
 
 def _some(keys):
@@ -154,4 +190,4 @@ def _some(keys):
 
 
 def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).splitlines() or [type(error).__name__])[0][:SHOWN]

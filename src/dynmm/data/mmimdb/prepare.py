@@ -4,8 +4,9 @@ import logging
 
 import numpy as np
 
-from dynmm.data.mmimdb.raw import ROWS_AT_ONCE, RawMovies
+from dynmm.data.mmimdb.raw import IDS, IMAGE, ROWS_AT_ONCE, TEXT, RawMovies
 from dynmm.data.prepared_folder import ArrayWriter, describe_raw, prepared_folder, write_manifest
+from dynmm.data.raw_files import FETCH_AGAIN
 from dynmm.errors import InputError
 from dynmm.vocabulary import MMIMDB
 
@@ -36,9 +37,9 @@ def prepare(raw_file, out_dir, settings):
     sizes = _split_sizes(settings)
     with RawMovies(raw_file) as movies, prepared_folder(out_dir) as folder:
         _check_count(movies, sizes)
-        arrays, films, start = {}, {}, 0
+        arrays, films, start, ids = {}, {}, 0, {}
         for split, size in sizes.items():
-            entries, films[split] = _write_split(movies, start, size, folder, split)
+            entries, films[split] = _write_split(movies, start, size, folder, split, ids)
             arrays.update(entries)
             start += size
             log.info("%s: %d films", split, size)
@@ -61,8 +62,11 @@ def prepare(raw_file, out_dir, settings):
         )
 
 
-def _write_split(movies, start, size, folder, split):
-    """Write the arrays of one split; returns their manifest entries and the films per genre."""
+def _write_split(movies, start, size, folder, split, ids):
+    """Write the arrays of one split; returns their manifest entries and the films per genre.
+
+    `ids` are the films before, id -> row; those of the split are added.
+    """
     kinds = {
         "text": ((size, movies.text_size), np.float32),
         "image": ((size, movies.image_size), np.float32),
@@ -71,13 +75,39 @@ def _write_split(movies, start, size, folder, split):
     }
     names = {kind: f"{split}_{kind}.npy" for kind in kinds}
     writers = {kind: ArrayWriter(folder / names[kind], *kinds[kind]) for kind in kinds}
-    films = np.zeros(len(movies.genres), np.int64)
+    films, seen = np.zeros(len(movies.genres), np.int64), dict.fromkeys(("text", "image"), False)
     for first in range(start, start + size, ROWS_AT_ONCE):
         rows = movies.rows(first, min(first + ROWS_AT_ONCE, start + size))
         for kind, writer in writers.items():
             writer.write(rows[kind])
+        seen = {kind: found or rows[kind].any() for kind, found in seen.items()}
+        _refuse_repeated(movies, rows["ids"], first, ids)
         films += rows["genres"].sum(axis=0).astype(np.int64)
+    for kind, found in seen.items():
+        if not found:
+            raise InputError(
+                f"the {kind} features of {split} are 0 everywhere",
+                file=movies.path,
+                key=IMAGE if kind == "image" else TEXT,
+                found=f"{size} rows of 0",
+                expected="features",
+                fix=FETCH_AGAIN,
+            )
     return {names[kind]: writer.finish() for kind, writer in writers.items()}, films
+
+
+def _refuse_repeated(movies, found, first, ids):
+    for row, name in enumerate(found.tolist(), start=first):
+        if name in ids:
+            raise InputError(
+                "two films have one id",
+                file=movies.path,
+                key=f"{IDS}[{row}]",
+                found=f"{name!r}, as row {ids[name]}",
+                expected="every film once, in one split",
+                fix=FETCH_AGAIN,
+            )
+        ids[name] = row
 
 
 def _split_sizes(settings):

@@ -60,7 +60,7 @@ class RawMovies(RawHdf5):
         }
 
     def _read(self, key, start, stop):
-        with self._reading(key, f"rows {start} to {stop - 1}"):
+        with self._damage(f"rows {start} to {stop - 1}", key):
             return self._arrays[key][start:stop]
 
     def _features(self, key, start, stop):

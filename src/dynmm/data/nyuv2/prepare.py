@@ -9,6 +9,7 @@ from dynmm.data.nyuv2.depth_statistics import DEPTH_MODES, DepthSums
 from dynmm.data.nyuv2.raw import RawFiles, RawFrames
 from dynmm.data.nyuv2.tables import CLASSES, read_class_mapping, read_splits
 from dynmm.data.prepared_folder import ArrayWriter, describe_raw, prepared_folder, write_manifest
+from dynmm.data.raw_files import FETCH_AGAIN
 from dynmm.errors import InputError
 from dynmm.vocabulary import NYUV2
 
@@ -16,6 +17,7 @@ CLASS_WEIGHTING = "median_frequency"
 MILLIMETRES = 1000
 MAX_MILLIMETRES = np.iinfo(np.uint16).max
 LOG_EVERY = 200
+NEVER_EMPTY = {"rgb": "images", "depth": "depths", "labels": "labels"}  # raw depth may be
 log = logging.getLogger(__name__)
 
 
@@ -89,7 +91,7 @@ def _write_split(frames, indices, mapping, folder, split):
     }
     names = {kind: f"{split}_{kind}.npy" for kind in shapes}
     writers = {kind: ArrayWriter(folder / names[kind], *shapes[kind]) for kind in shapes}
-    counts = ClassCounts(CLASSES)
+    counts, seen = ClassCounts(CLASSES), dict.fromkeys(NEVER_EMPTY, False)
     sums = {mode: DepthSums(skip_zeros=mode == "raw") for mode in DEPTH_MODES}
     for done, index in enumerate(indices, start=1):
         frame = frames.frame(index)
@@ -103,10 +105,21 @@ def _write_split(frames, indices, mapping, folder, split):
         for kind, array in arrays.items():
             writers[kind].write(array[np.newaxis])
         counts.add(arrays["labels"])
+        seen = {kind: found or arrays[kind].any() for kind, found in seen.items()}
         for mode, kind in DEPTH_MODES.items():
             sums[mode].add(arrays[kind])
         if done % LOG_EVERY == 0 or done == len(indices):
             log.info("%s: %d of %d frames", split, done, len(indices))
+    for kind, found in seen.items():
+        if not found:
+            raise InputError(
+                f"the {split} frames hold nothing but zeros",
+                file=frames.path,
+                key=NEVER_EMPTY[kind],
+                found=f"{len(indices)} frames of 0",
+                expected="pictures, depths, and labels that the mapping knows",
+                fix=FETCH_AGAIN,
+            )
     entries = [(names[kind], writer.finish()) for kind, writer in writers.items()]
     return {"arrays": entries, "counts": counts, "sums": sums}
 

@@ -77,7 +77,7 @@ class RawFrames(RawHdf5):
         }
 
     def _read(self, key, index):
-        with self._reading(key, f"frame {index + 1}"):
+        with self._damage(f"frame {index + 1}", key):
             return self._blocks[key].frame(index)
 
     def _check(self):

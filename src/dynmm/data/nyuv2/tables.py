@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.io import loadmat
 
+from dynmm.data.nyuv2.matlab import UnreadableError, read_matlab
 from dynmm.data.nyuv2.raw import EXPECTED
 from dynmm.data.raw_files import FETCH_AGAIN, require_raw_file
 from dynmm.errors import InputError
 
 CLASSES = 40
+LARGEST = 1_000_000  # far above any frame number or class
 SPLIT_KEYS = {"train": "trainNdxs", "test": "testNdxs"}
 
 
@@ -27,7 +28,7 @@ def read_splits(path, count):
         InputError: missing file or key, no index, an index twice or outside 1..count, or in both
             parts.
     """
-    matlab = _load_matlab(path)
+    matlab = _load_matlab(path, SPLIT_KEYS.values())
     parts = {}
     for split, key in SPLIT_KEYS.items():
         numbers = _matlab_numbers(matlab, key, path)
@@ -59,9 +60,9 @@ def read_class_mapping(path):
     """The 894 -> 40 mapping (`mapClass`) and the names (`className`) of `classMapping40.mat`.
 
     Raises:
-        InputError: missing file or key, a class outside 1..40, or not 40 names.
+        InputError: missing file or key, a class outside 1..40, or not 40 different names.
     """
-    matlab = _load_matlab(path)
+    matlab = _load_matlab(path, ("mapClass", "className"))
     mapping = _matlab_numbers(matlab, "mapClass", path)
     outside = mapping[(mapping < 1) | (mapping > CLASSES)]
     if len(outside) or not len(mapping):
@@ -73,30 +74,30 @@ def read_class_mapping(path):
             expected=f"one class in 1..{CLASSES} for each of the 894",
             fix=FETCH_AGAIN,
         )
-    names = np.ravel(matlab.get("className", []))
-    if len(names) != CLASSES:
+    names = matlab.get("className", "the key is missing")
+    different = {name for name in names if name.strip()} if isinstance(names, list) else ()
+    if not len(names) == len(different) == CLASSES:
         raise InputError(
-            "class names missing",
+            "not a name for every class",
             file=path,
             key="className",
-            found=f"{len(names)} names",
-            expected=f"{CLASSES} names",
+            found=f"{len(names)} names, {len(different)} different" if different else names,
+            expected=f"{CLASSES} different names",
             fix=FETCH_AGAIN,
         )
     lookup = np.concatenate([[0], mapping]).astype(np.uint8)
-    return ClassMapping(lookup, tuple(str(np.ravel(name)[0]) for name in names))
+    return ClassMapping(lookup, tuple(names))
 
 
-def _load_matlab(path):
+def _load_matlab(path, keys):
     require_raw_file(path, "nyuv2", EXPECTED)
     try:
-        return loadmat(path)
-    # scipy raises what its parser stumbles on: ValueError, TypeError, zlib.error, struct.error...
-    except Exception as error:
+        return read_matlab(path, keys)
+    except UnreadableError as error:
         raise InputError(
             "not a readable MATLAB 5 file",
             file=path,
-            found=f"{type(error).__name__}: {error}",
+            found=error,
             expected="the official .mat file",
             fix=FETCH_AGAIN,
         ) from error
@@ -104,17 +105,18 @@ def _load_matlab(path):
 
 def _matlab_numbers(matlab, key, path):
     values = matlab.get(key)
-    numeric = isinstance(values, np.ndarray) and values.dtype.kind in "uif"
-    if not numeric or (values != np.floor(values)).any():
+    numeric = isinstance(values, np.ndarray)
+    if not numeric or not (np.abs(values) <= LARGEST).all() or (values != np.floor(values)).any():
+        found = "the key is missing" if values is None else values
         raise InputError(
             "whole numbers missing",
             file=path,
             key=key,
-            found="the key is missing" if values is None else f"{np.asarray(values).dtype} values",
+            found=f"{values.dtype} values" if numeric else found,
             expected="a vector of whole numbers",
             fix=FETCH_AGAIN,
         )
-    return values.ravel().astype(np.int64)
+    return values.astype(np.int64)
 
 
 def _refuse_repeated(numbers, path, key):

@@ -1,12 +1,11 @@
 """Dynamic models from their settings in the configuration, and their weights."""
 
-from safetensors.torch import load_file
 from torch import nn
 
 from dynmm.models.experts.build import expert_from, load_module
 from dynmm.models.experts.dynamic import DynamicExperts
 from dynmm.models.experts.registry import build_gate
-from dynmm.models.weights import fill, load_weights
+from dynmm.models.weights import load_weights
 from dynmm.vocabulary import FREEZE_AUTHORS
 
 
@@ -70,5 +69,5 @@ def load_dynamic_weights(model, path, expert_paths):
     Raises:
         InputError: weights that do not fit.
     """
-    fill(trained_part(model), load_file(path), path)
+    load_weights(trained_part(model), path)
     return load_expert_weights(model, expert_paths) if model.constant_experts else model
