@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,10 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 )
 
+
+# a cluster sends this to every process of a job before it kills: programs store what they have and
+# end, and the Snakemake above them must live until then
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
 
