@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,10 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
 )
 
+
+# a cluster sends this to every process of a job before it kills: programs store what they have and
+# end, and the Snakemake above them must live until then
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
 

@@ -25,7 +25,7 @@ def resources(tree, *options):
             rule = match[1]
         elif line.startswith("    resources: "):
             pairs = line.removeprefix("    resources: ").split(", ")
-            jobs[rule] = dict(pair.split("=") for pair in pairs)
+            jobs[rule] = dict(pair.split("=", 1) for pair in pairs)
     return jobs
 
 
@@ -45,7 +45,21 @@ def test_a_further_attempt_on_slurm_asks_for_more_time_and_memory(tree):
     assert second["train_segmentation"]["mem_mb"] == str(round(1.5 * asked["mem_mb"]))
     assert second["tabulate_segmentation"]["runtime"] == "20"
     assert second["tabulate_segmentation"]["mem_mb"] == "1500"
-    assert second["all"]["runtime"] == "60"  # the profile's own default grows too
+
+
+def test_a_site_s_own_profile_says_where_jobs_go(tree, tmp_path):
+    site = {"default-resources": {"slurm_partition": "gpus", "slurm_account": "lab"}}
+    (tmp_path / "profile.yaml").write_text(yaml.safe_dump(site))
+    jobs = resources(tree, "--workflow-profile", "slurm", "--profile", tmp_path)
+    assert {job["slurm_partition"] for rule, job in jobs.items()} == {"gpus"}
+    assert {job["slurm_account"] for rule, job in jobs.items()} == {"lab"}
+    assert all("mem_mb" in job and "runtime" in job for rule, job in jobs.items() if rule != "all")
+
+
+def test_trainings_are_told_before_their_time_is_up(tree):
+    jobs = resources(tree, "--workflow-profile", "slurm")
+    told = {rule for rule, job in jobs.items() if job.get("slurm_extra") == "--signal=USR1@120"}
+    assert told == {rule for rule in jobs if rule.startswith(("train_", "cross_fit_"))}
 
 
 def test_profiles_name_no_partition_and_share_what_decides_on_reruns():

@@ -1,13 +1,17 @@
-"""How a program ends when the disk does not take what it writes."""
+"""How a program ends when the disk does not take what it writes, and the logs that it keeps."""
 
 import errno
 import os
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from dynmm import program
+from training_programs import ENVIRONMENT
 
 
 def end(main, capsys, **paths):
@@ -42,3 +46,51 @@ def test_another_error_keeps_its_traceback(capsys):
         raise OSError(errno.EBADF, "x")
 
     assert "Traceback" in end(main, capsys)
+
+
+def test_a_program_that_resumes_keeps_the_lines_of_every_attempt(tmp_path):
+    """Though Snakemake removes the log before the next attempt, and another still writes."""
+    path = tmp_path / "logs" / "text.seed0.log"
+    code = f"""
+import logging, sys
+from argparse import Namespace
+from pathlib import Path
+from dynmm import program
+def main(arguments):
+    for line in sys.stdin:
+        logging.getLogger("dynmm.x").info(line.strip())
+        print(flush=True)
+program.run(main, Namespace(log=Path({str(path)!r}), resume_dir=None))
+"""
+    writers = []
+    for lines in (["first"], ["second", "second again"]):
+        path.unlink(missing_ok=True)
+        writers.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code], text=True, env=ENVIRONMENT, stdin=PIPE, stdout=PIPE
+            )
+        )
+        for line in lines:
+            say(writers[-1], line)
+    say(writers[0], "first, still there")
+    for writer in writers:
+        writer.communicate()
+    assert told(path) == ["second", "second again"]
+    every = ["first", "second", "second again", "first, still there"]
+    assert told(program.attempts_log(path)) == every
+    assert program.attempts_log(path).name == "text.seed0.attempts.log"
+
+
+def say(writer, line):
+    writer.stdin.write(f"{line}\n")
+    writer.stdin.flush()
+    writer.stdout.readline()
+
+
+def told(path):
+    return [line.split(" INFO ")[1] for line in path.read_text().splitlines()]
+
+
+def test_a_program_that_does_not_resume_has_one_log(tmp_path):
+    program.run(lambda arguments: None, Namespace(log=tmp_path / "log"))
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]

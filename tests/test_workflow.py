@@ -88,6 +88,7 @@ def test_a_second_snakemake_in_the_folder_is_turned_away(tree):
         for line in running.stderr:
             if "rule prepare_nyuv2" in line:
                 break
+        os.kill(running.pid, signal.SIGUSR1)  # a cluster's warning, which is for the programs
         second = snakemake(tree, "nyuv2", "--forcerun", "prepare_nyuv2", check=False)
     finally:
         os.killpg(running.pid, signal.SIGKILL)

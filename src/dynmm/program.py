@@ -48,9 +48,9 @@ def run(main, arguments):
     SIGTERM and SIGUSR1 end the program with 128 and the signal's number; a training leaves a
     checkpoint first. The log file gets everything. The terminal gets the messages of level INFO
     and, when the program fails, the message of an InputError or the last lines of another error's
-    traceback.
+    traceback. A program that resumes (--resume-dir) also writes into `attempts_log`.
     """
-    log = _start_logging(arguments.log)
+    log = _start_logging(arguments.log, resumes=hasattr(arguments, "resume_dir"))
     listen()
     try:
         main(arguments)
@@ -85,6 +85,15 @@ def _end_children():
         child.kill()
 
 
+def attempts_log(path):
+    """The file beside a log that keeps the lines of every attempt, one below the other.
+
+    Snakemake removes the log of an earlier attempt before the next, also where the earlier process
+    still runs.
+    """
+    return path.with_suffix(f".attempts{path.suffix}")
+
+
 def _unforeseen(log, path, error):
     """Say the last lines of the traceback; call it while the error is handled."""
     lines = traceback.format_exc().rstrip().splitlines()
@@ -107,7 +116,7 @@ def _unwritable(error, arguments):
     )
 
 
-def _start_logging(path):
+def _start_logging(path, resumes):
     log = logging.getLogger("dynmm")
     log.setLevel(logging.DEBUG)
     log.handlers.clear()
@@ -115,10 +124,13 @@ def _start_logging(path):
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(terminal)
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, mode="w", encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    modes = {path: "w"} if path else {}
+    if path and resumes:
+        modes[attempts_log(path)] = "a"
+    for name, mode in modes.items():
+        name.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(name, mode, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         log.addHandler(file)
     logging.captureWarnings(True)
     return log
