@@ -2,6 +2,7 @@
 # Needs: all other rules.
 # Makes: no files.
 
+import itertools
 import math
 
 from snakemake.cli import get_argument_parser

@@ -156,7 +156,9 @@ rule evaluate_feature_noise:
     resources:
         **resources_of("evaluate_feature_noise"),
     params:
-        code=task_code_of("evaluate_feature_noise", "gating", "evaluation", modules=dynamic_modules_of),
+        code=task_code_of(
+            "evaluate_feature_noise", "gating", "evaluation", modules=dynamic_modules_of
+        ),
         config=lambda wildcards: as_json(
             robustness.feature_noise(config, wildcards.task, wildcards.model)
         ),
