@@ -68,7 +68,7 @@ def rules():
             program = re.search(r'python "\$DYNMM_SCRIPTS/(\w+)\.py" ', text)
             environment = re.search(r'conda:\s+"\.\./(envs/\w+\.yaml)"', text)
             if program:
-                hashed = re.search(r'code=(?:task_)?code_of\("(\w+)"', text)
+                hashed = re.search(r'code=(?:task_)?code_of\(\s*"(\w+)"', text)
                 assert hashed[1] == program[1], f"{path}: {program[1]}"
                 found.append((f"workflow/scripts/{program[1]}.py", environment[1]))
     return found
