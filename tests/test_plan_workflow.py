@@ -12,7 +12,15 @@ import yaml
 
 from dynmm.configuration.runs import trained_runs
 from snakemake_logger_plugin_plan import _option
-from workflow_tree import ROOT, SETTINGS, change_config, finished_tree, fresh_tree, planned
+from workflow_tree import (
+    COPYING,
+    ROOT,
+    SETTINGS,
+    change_config,
+    finished_tree,
+    fresh_tree,
+    planned,
+)
 
 HOUR = 3600
 
@@ -50,15 +58,16 @@ def test_the_plan_of_a_preset_is_its_dry_run_on_one_screen(tree, preset):
     text = plan(tree, *options)
     assert len(text.splitlines()) < 40 and max(map(len, text.splitlines())) <= 100
     found, jobs = rows(text), planned(tree, *options[2:])
-    assert found["all"][0] == found["all, each job once"][0] == sum(jobs.values())
+    copies = next(row[0] for name, row in found.items() if name.startswith(COPYING))
+    assert found["all"][0] == found["all, each job once"][0] == sum(jobs.values()) + copies
     asked = yaml.safe_load((ROOT / f"config/presets/{preset}.yaml").read_text())["resources"]
-    hours = {"gpu": 0.0, "cpu": 0.0}
+    hours = 0.0
     for rule in ("train_expert", "train_segmentation", "evaluate_noise"):
         number = sum(count for (name, _), count in jobs.items() if name == rule)
         gpu = number * asked[rule]["runtime"] / 60
         assert found[rule] == (number, approx(gpu), approx(gpu * asked[rule]["threads"]), False)
-        hours["gpu"] += gpu
-    assert found["all"][1] > hours["gpu"]
+        hours += gpu
+    assert found["all"][1] > hours
     # every report alone is what a plan of it alone says; shared jobs count in each and once in all
     reports = {name: row for name, row in found.items() if re.match("table|fig|rob|rou", name)}
     assert len(reports) == 15
