@@ -26,6 +26,8 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/modality_reports.smk"
 include: "rules/reports.smk"
+include: "rules/common_partial.smk"
+include: "rules/partial.smk"
 
 
 wildcard_constraints:
@@ -43,6 +45,7 @@ localrules:
     mosei,
     robustness,
     routing,
+    partial,
 
 
 rule nyuv2:
@@ -80,6 +83,12 @@ rule routing:
     """Every gate beside random choice, oracle, cascade and a linear router at its cost."""
     input:
         reports_of("routing_{task}.{form}", task=TASKS, form=["csv", "pdf"]),
+
+
+rule partial:
+    """Every table and figure from the results that are there, each saying what it lacks."""
+    input:
+        partial_reports,
 
 
 rule all:

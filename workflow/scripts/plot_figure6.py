@@ -5,6 +5,7 @@ from pathlib import Path
 from dynmm import program
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.noise_curves import Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
 
@@ -23,21 +24,23 @@ PANELS = [
 
 def main(arguments):
     """Draw the sweeps of the models and settings in the config slice."""
-    config = arguments.config
+    config, gaps = arguments.config, Gaps.of(arguments.config)
     frame = read_sweeps(arguments.sweeps)
     fig = noise_figure(
         frame,
         PANELS,
         models={name: headings.run_title(name, config.get("titles")) for name in config["models"]},
         settings={name: TITLES[name] for name in config["settings"]},
+        lacking=gaps.missing,
         notes=[
+            *gaps.notes,
             f"each {config['per']} is noisy with probability 0.33 (either: 0.66; all: 1); "
             + counts_note(frame),
             f"data: {config['content']}; preset: {config['preset']}",
         ],
     )
     with atomic_path(arguments.csv) as path:
-        frame.assign(preset=config["preset"]).to_csv(path, index=False)
+        gaps.marked(frame.assign(preset=config["preset"])).to_csv(path, index=False)
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from dynmm import program
 from dynmm.reporting import headings
 from dynmm.reporting.frame_figure import frame_figure, read_frames
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.style import save_figure
 
 
@@ -15,6 +16,7 @@ def main(arguments):
         arrays,
         names=[headings.run_title(run, config.get("titles")) for run in config["runs"]],
         notes=[
+            *Gaps.of(config).notes,
             f"noise level {arrays['level']:g}; per cent: labelled pixels that are right; "
             "cells: how many of the four fuse depth on the path taken",
             f"data: {config['content']}; preset: {config['preset']}",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dynmm import program
 from dynmm.reporting import headings
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.history import history_figure, read_histories
 from dynmm.reporting.style import save_figure
 
@@ -16,7 +17,7 @@ def main(arguments):
     fig = history_figure(
         read_histories(arguments.histories, arguments.labels or _runs(arguments.histories, config)),
         select_on=config.get("select_on", "validation"),
-        note="; ".join(words),
+        note="\n".join([*Gaps.of(config).notes, "; ".join(words)]),
     )
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 

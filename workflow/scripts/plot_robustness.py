@@ -6,6 +6,7 @@ from dynmm import program
 from dynmm.configuration.grid import GATE, KEYS
 from dynmm.files import atomic_path
 from dynmm.reporting import headings
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.grid_points import describe
 from dynmm.reporting.noise_curves import MISSING_MARK, Panel, counts_note, noise_figure, read_sweeps
 from dynmm.reporting.style import save_figure
@@ -15,22 +16,27 @@ TITLES = {"both": "either", "all": "any"}  # never more than one at a time
 
 def main(arguments):
     """Draw the sweeps of the models and settings in the config slice."""
-    config, frame = arguments.config, read_sweeps(arguments.sweeps)
+    config, gaps = arguments.config, Gaps.of(arguments.config)
+    frame = read_sweeps(arguments.sweeps)
     experts, dynamic = config["experts"], config["dynamic"]
     score = headings.score(config["score"])
     names = {
         name: f"{headings.expert_title(name)} (E{place})"
         for place, name in enumerate(experts, start=1)
     }
+    panels = [
+        Panel(config["score"], score.heading.replace(" (", "\n("), score.scale),
+        Panel(f"share_{experts[-1]}", f"share of\nE{len(experts)} (%)", 100, limits=(0, 100)),
+    ]
     fig = noise_figure(
         frame,
-        [
-            Panel(config["score"], score.heading.replace(" (", "\n("), score.scale),
-            Panel(f"share_{experts[-1]}", f"share of\nE{len(experts)} (%)", 100, limits=(0, 100)),
-        ],
+        # the share is that of dynamic models alone
+        [panel for panel in panels if panel.column in frame or not gaps.remark],
         models=names | {entry["model"]: entry["title"] for entry in dynamic},
         settings={name: f"on {TITLES.get(name, name)}" for name in config["settings"]},
+        lacking=gaps.missing,
         notes=[
+            *gaps.notes,
             *(f"{entry['title']}: {_settings(entry['point'])}" for entry in dynamic),
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
@@ -38,7 +44,7 @@ def main(arguments):
         ],
     )
     with atomic_path(arguments.csv) as path:
-        frame.assign(preset=config["preset"]).to_csv(path, index=False)
+        gaps.marked(frame.assign(preset=config["preset"])).to_csv(path, index=False)
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.routing import read_routing
 from dynmm.reporting.routing_figure import routing_figure
 from dynmm.reporting.style import save_figure
@@ -12,9 +13,8 @@ def main(arguments):
     """Draw it; the config slice names the `score` and may give `titles` of runs."""
     config = arguments.config
     study = read_routing(arguments.routing, config["score"], config.get("titles"))
-    save_figure(
-        routing_figure(study), arguments.out, arguments.png or arguments.out.with_suffix(".png")
-    )
+    fig = routing_figure(study, Gaps.of(config).notes)
+    save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,13 @@ from pathlib import Path
 from dynmm import program
 from dynmm.errors import InputError
 from dynmm.reporting import headings
-from dynmm.reporting.grid_points import choose_point, default_point, split_records
+from dynmm.reporting.gaps import Gaps
+from dynmm.reporting.grid_points import (
+    choose_point,
+    default_point,
+    fitting_points,
+    split_records,
+)
 from dynmm.reporting.paper import read_paper
 from dynmm.reporting.records import read_records
 from dynmm.reporting.sentence_figure import sentences_figure
@@ -20,26 +26,41 @@ def main(arguments):
     """Draw the review of the grid point that a row of Table 2 shows.
 
     The config slice: `row` (of Table 2), `points` (row -> grid point, as for the table), `seed`,
-    and optionally `review` (its name) and `sentences` (how many of it are shown at most).
+    and optionally `review` (its name) and `sentences` (how many of it are shown at most). Where
+    results lack, the row takes a point that has this seed, and the figure says where none is there.
     """
-    config = arguments.config
+    config, gaps = arguments.config, Gaps.of(arguments.config)
     experts, points = split_records(read_records(arguments.metrics), TASK)
     row = config["row"]
     named = config.get("points", {})
     wanted = named.get(row) or default_point(read_paper(arguments.paper), TASK, row)
-    point = choose_point(points, wanted, row)
+    if gaps.remark:
+        points = [point for point in points if _has_seed(point, config["seed"])]
+    if gaps.remark and not fitting_points(points, wanted):
+        missing = f"No result for row {row} of Table 2 with seed {config['seed']}."
+        fig = sentences_figure([], [], "Figure 5 lacks its model", [missing, *gaps.notes])
+    else:
+        fig = _review_figure(arguments, choose_point(points, wanted, row), experts, gaps.notes)
+    save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
+
+
+def _review_figure(arguments, point, experts, notes):
+    config = arguments.config
     record = _of_seed(point, config["seed"])
     predictions = _beside(record, arguments.predictions)
     sentences, has_words = read_sentences(predictions, arguments.manifest)
     review = choose_review(sentences, config.get("review"))
     shown = review[: config.get("sentences", len(review))]
-    fig = sentences_figure(
+    return sentences_figure(
         shown,
         [_title(place, name, experts) for place, name in enumerate(point.experts)],
         review[0].review,
-        _notes(record, point, shown, review, has_words),
+        [*notes, *_notes(record, point, shown, review, has_words)],
     )
-    save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
+
+
+def _has_seed(point, seed):
+    return seed in [record["seed"] for record in point.records]
 
 
 def _of_seed(point, seed):

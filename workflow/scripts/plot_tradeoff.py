@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dynmm import program
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.records import read_records
 from dynmm.reporting.style import save_figure
 from dynmm.reporting.tradeoff import tradeoff_figure
@@ -15,6 +16,7 @@ def main(arguments):
         read_records(arguments.metrics),
         scores=config.get("scores", ()),
         shares=config.get("shares", False),
+        notes=Gaps.of(config).notes,
     )
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 

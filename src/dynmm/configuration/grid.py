@@ -67,6 +67,15 @@ def words(point):
     return ", ".join(f"{key} {value}" for key, value in point.items())
 
 
+def title_in_grid(section, point):
+    """What tells a point from the others of its task: "lambda 0.1, mode soft", or "gate <name>"."""
+    if GATE in point:
+        return f"{GATE} {point[GATE]}"
+    points = grid_points(section)
+    varied = [key for key in KEYS if len({other[key] for other in points}) > 1] or KEYS[:1]
+    return ", ".join(f"{key} {point[key]}" for key in varied)
+
+
 def point_pattern(sections):
     """Regular expression of the folders of points: any values that a key has in these sections."""
     points = [point for section in sections for point in grid_points(section)]

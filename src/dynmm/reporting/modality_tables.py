@@ -6,6 +6,7 @@ from dataclasses import replace
 from dynmm.configuration.grid import BUDGET, GATE, KEYS
 from dynmm.errors import InputError
 from dynmm.reporting import headings
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.grid_points import (
     choose_point,
     default_point,
@@ -54,7 +55,8 @@ def build_modality_table(name, paper, records, config, routing=None):
         paper: what `paper.read_paper` returned.
         records: what `records.read_records` returned, of the table's task.
         config: `points` (optional): row key -> settings or `{share: s}`, see
-            `grid_points.choose_point`; `paper_data` (optional): whether the data is the paper's.
+            `grid_points.choose_point`; `paper_data` (optional): whether the data is the paper's;
+            `partial` (optional): what lacks, see `gaps.Gaps`.
         routing: what `routing.read_routing` returned, for a column "gain over random".
 
     Returns:
@@ -63,28 +65,30 @@ def build_modality_table(name, paper, records, config, routing=None):
         and their folds too. Beside the metrics: the share of the last expert (`e2_share_pct` with
         two), the settings of the point, the share that the row asked for (`share_wanted`, a
         fraction), and of a gate at a budget what it costs on the validation and on the test split,
-        in the budget's unit.
+        in the budget's unit. Where results lack, a row for which there is none says so.
 
     Raises:
         InputError: records of another task, a row that no point or several points fit, an unknown
             row, or a number missing.
     """
-    block = paper[name]
+    block, gaps = paper[name], Gaps.of(config)
     experts, points = split_records(with_gains(records, routing), block["task"])
     wanted = _wanted(paper, block, points, config.get("points", {}))
     static = [row for row in block["rows"] if not _is_dynamic(row)]
     published = {row["key"] for row in static}
-    rows = [_expert_row(row, experts.get(row["key"], [])) for row in static]
-    for expert, members in experts.items():
+    rows = [_expert_row(row, experts.get(row["key"], []), gaps) for row in static]
+    for expert in dict.fromkeys([*experts, *gaps.missing]):
         if expert not in published:
+            members = experts.get(expert, [{}])
             method = headings.expert_title(
                 expert, members[0].get("model"), members[0].get("width", 1)
             )
             title = {"key": expert, "method": method}
-            rows.append(_expert_row(title, members))
+            rows.append(_expert_row(title, experts.get(expert, []), gaps))
     dynamic = [row for row in block["rows"] if _is_dynamic(row)]
-    rows += [_dynamic_row(row, points, wanted.get(row["key"])) for row in dynamic]
-    rows += [_gate_row(point) for family in sweeps(points) for point in family if _is_named(point)]
+    rows += [_dynamic_row(row, points, wanted.get(row["key"]), gaps) for row in dynamic]
+    named = [point for family in sweeps(points) for point in family if _is_named(point)]
+    rows += [_gate_row(point, gaps) for point in named]
     further = dict(MORE_MADDS[name])
     counts, counted = [_millions(MADDS, "complete")], "complete MAdds count"
     if any(_counts_part(record) for row in rows for record in row.records):
@@ -111,6 +115,7 @@ def build_modality_table(name, paper, records, config, routing=None):
         ),
         further=[*(_millions(*column) for column in further.items()), _seconds()],
         extra_columns=EXTRA_COLUMNS,
+        gaps=gaps,
     )
 
 
@@ -135,27 +140,32 @@ def _is_dynamic(row):
     return row["key"].startswith("dynmm")
 
 
-def _expert_row(row, records):
+def _expert_row(row, records, gaps):
     modality = records[0].get("modality", "") if records else row.get("modality", "")
     extra = {"run": row["key"] if records else ""}
-    return Row(row["method"], modality, records, published_values(row), extra)
+    missing = gaps.missing.get(row["key"], 0)
+    return Row(row["method"], modality, records, published_values(row), extra, missing)
 
 
-def _dynamic_row(row, points, wanted):
-    if wanted is None:
+def _dynamic_row(row, points, wanted, gaps):
+    lacks = gaps.seeds if wanted and not fitting_points(points, wanted) else 0
+    if wanted is None or lacks:
         nothing = {"run": "", **dict.fromkeys(KEYS)}
-        return Row(row["method"], row["modality"], paper=published_values(row), extra=nothing)
+        paper = published_values(row)
+        return Row(row["method"], row["modality"], (), paper, nothing, lacks)
     point = choose_point(points, wanted, row["key"])
     extra = _settings_of(point) | {"share_wanted": wanted.get("share")}
     modality = point.records[0].get("modality", row["modality"])
     method = _at_budget(row["method"], point)
-    return Row(method, modality, point.records, published_values(row), extra)
+    missing = gaps.seeds and gaps.seeds - len(point.records)
+    return Row(method, modality, point.records, published_values(row), extra, missing)
 
 
-def _gate_row(point):
+def _gate_row(point, gaps):
     """A gate with a name, as it was trained or at a budget: a row of ours."""
     modality = point.records[0].get("modality", "")
-    return Row(_at_budget(point.title, point), modality, point.records, {}, _settings_of(point))
+    method, missing = _at_budget(point.title, point), gaps.seeds and gaps.seeds - len(point.records)
+    return Row(method, modality, point.records, {}, _settings_of(point), missing)
 
 
 def _at_budget(title, point):

@@ -57,7 +57,7 @@ def over_runs(frame, column):
     return result.assign(std=np.sqrt(result["var"])).drop(columns="var")
 
 
-def noise_figure(frame, panels, *, models, settings, notes):
+def noise_figure(frame, panels, *, models, settings, notes, lacking=()):
     """A column of panels for each setting: scores above, what was computed below.
 
     Missing modalities stand apart, right of the levels.
@@ -68,6 +68,7 @@ def noise_figure(frame, panels, *, models, settings, notes):
         models: name in the frame -> printed name, in the order of the legend.
         settings: name in the frame -> title of its panels.
         notes: lines under the figure.
+        lacking: models that may have no sweep; they are left out.
 
     Returns:
         The matplotlib figure, one column wide.
@@ -76,7 +77,8 @@ def noise_figure(frame, panels, *, models, settings, notes):
         InputError: a model, a setting or a column is not in the frame.
     """
     for key, wanted in (("model", models), ("setting", settings)):
-        missing = [name for name in wanted if name not in set(frame[key])]
+        there = {*frame[key], *(lacking if key == "model" else ())}
+        missing = [name for name in wanted if name not in there]
         if missing:
             raise InputError(f"no noise sweep of a {key}", key=key, found=", ".join(missing))
     levels = sorted(frame["level"].dropna().unique())

@@ -46,7 +46,8 @@ def markdown(table):
     Where our data is not the paper's, the paper's values follow in a table of their own, under a
     heading that says so.
     """
-    parts = [f"# {table.caption}", _remarks(table)]
+    parts = [f"# {table.caption}", *([f"**{table.remark}**"] if table.remark else [])]
+    parts.append(_remarks(table))
     if table.is_paper_data:
         parts.append(_pipe_table(_columns(table)))
     else:
@@ -63,7 +64,8 @@ def tex(table):
     Where our data is not the paper's, the paper's columns stand last in a group of their own.
     """
     columns = _columns(table)
-    caption = f"{table.caption}. {_remarks(table)}".translate(TEX_MARKS).replace("`", "")
+    words = [f"{table.caption}.", *([table.remark] if table.remark else []), _remarks(table)]
+    caption = " ".join(words).translate(TEX_MARKS).replace("`", "")
     body = [" & ".join(cell.translate(TEX_MARKS) for cell in line) for line in _lines(columns)]
     lines = [
         "% needs \\usepackage{booktabs}",
@@ -125,7 +127,15 @@ def _extra(table, group):
         Column(group, heading, ["" if pd.isna(v) else str(v) for v in table.frame[name]])
         for name, heading in table.extra_columns.items()
     ]
-    return [*columns, Column(group, "seeds", [str(n) if n else "" for n in table.frame["seeds"]])]
+    return [*columns, Column(group, "seeds", _seeds(table.frame))]
+
+
+def _seeds(frame):
+    missing = frame.get("seeds_missing", 0 * frame["seeds"])
+    return [
+        f"{n} of {n + lacking}" if lacking else str(n or "")
+        for n, lacking in zip(frame["seeds"], missing, strict=True)
+    ]
 
 
 def _means(table, metric):

@@ -39,11 +39,12 @@ OWN = "the gate's choices"  # where a panel has one gate, which its title names
 CLOSE = 0.09  # of both axes: points nearer than this share a label
 
 
-def routing_figure(study):
+def routing_figure(study, notes=()):
     """One panel a group of gates over the same paths.
 
     Args:
         study: what `routing.read_routing` returned.
+        notes: lines under the figure, above its own.
 
     Returns:
         The matplotlib figure.
@@ -59,7 +60,7 @@ def routing_figure(study):
     fig, axes = style.figure(
         WIDTH, FOOT_HEIGHT + PANEL_HEIGHT * len(groups), nrows=len(groups), squeeze=False
     )
-    notes = []
+    notes = list(notes)
     for axis, group in zip(axes[:, 0], groups, strict=True):
         notes += _draw_group(axis, study, group)
         if len(groups) > 1:

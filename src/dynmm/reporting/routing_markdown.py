@@ -23,10 +23,17 @@ FAMILY_NUMBERS = (
 )
 
 
-def routing_markdown(study, frame):
-    """The same for readers: gates, then what needs none, then the areas of the curves."""
+def routing_markdown(study, frame, remark=""):
+    """The same for readers: gates, then what needs none, then the areas of the curves.
+
+    Args:
+        study: what `routing.read_routing` returned.
+        frame: what `routing_table.routing_frame` made of it.
+        remark: a sentence on top.
+    """
     score = headings.score(study["score"])
-    parts = [f"# Does the gate route? {study['task']}, {score.heading}", _remarks(study)]
+    parts = [f"# Does the gate route? {study['task']}, {score.heading}"]
+    parts += [*([f"**{remark}**"] if remark else []), _remarks(study)]
     gates = frame[frame["kind"] == GATE]
     if len(gates):
         parts.append(_pipe(_gate_columns(study, gates, score)))

@@ -4,6 +4,7 @@ import statistics
 
 from dynmm.errors import InputError
 from dynmm.reporting import headings
+from dynmm.reporting.gaps import Gaps
 from dynmm.reporting.paper import is_paper_data, published_values
 from dynmm.reporting.records import by_run, number
 from dynmm.reporting.routing import gain_metric, gain_p, with_gains
@@ -25,12 +26,13 @@ def build_segmentation_table(name, paper, records, config, routing=None):
         paper: what `paper.read_paper` returned.
         records: what `records.read_records` returned, of task "nyuv2".
         config: `runs` (optional): run name -> key or method of a row, or a title of its own;
-            `paper_data` (optional): whether the data is the paper's; else its name decides.
+            `paper_data` (optional): whether the data is the paper's; else its name decides;
+            `partial` (optional): what lacks, see `gaps.Gaps`.
         routing: what `routing.read_routing` returned, for a column "gain over random".
 
     Returns:
         `tables.Table`: RGB only first, then the paper's rows, then runs with a title of their own
-        (such as released weights).
+        (such as released weights). Where results lack, a row for which there is none says so.
 
     Raises:
         InputError: records of another task, two runs for one row, or a number missing.
@@ -44,19 +46,22 @@ def build_segmentation_table(name, paper, records, config, routing=None):
                 found=record["task"],
                 expected=NYUV2,
             )
+    gaps, titles = Gaps.of(config), config.get("runs", {})
     runs = by_run(with_gains(records, routing))
-    runs = _runs_by_row(paper, runs, config.get("runs", {}))
+    runs = _by_row(paper, runs | {run: () for run in gaps.missing if run not in runs}, titles)
+    missing = _by_row(paper, gaps.missing, titles)
     builder = {"table3": _table3, "table4": _table4}[name]
     metrics, further = builder(runs.get(STATIC))
     metrics += [gain_metric(routing)] if routing else []
     block = paper[name]
     return build_table(
-        _rows(name, paper, runs),
+        _rows(name, paper, runs, missing),
         metrics,
         caption=f"Table {name.removeprefix('table')}. {block['caption']} (complete MAdds count)",
         paper_name=paper["data_sets"][NYUV2]["name"],
         is_paper_data=is_paper_data(paper, NYUV2, records[0]["content"], config.get("paper_data")),
         further=further,
+        gaps=gaps,
     )
 
 
@@ -114,44 +119,44 @@ def _giga(name, heading, key):
     return Metric(name, heading, 2, key, scale=headings.GIGA, paper_decimals=1)
 
 
-def _runs_by_row(paper, runs, wanted):
-    """Row key (or a title of its own) -> records; a run's own name is its key by default."""
+def _by_row(paper, runs, wanted):
+    """Row key (or a title of its own) -> what a run has; its own name is its key by default."""
     names = {RGB_ROW["method"]: RGB_ROW["key"]}
     for table in ("table3", "table4"):
         names |= {row["method"]: row["key"] for row in paper[table]["rows"]}
     result = {}
-    for run, records in runs.items():
+    for run, value in runs.items():
         row = wanted.get(run, run)
         key = names.get(row, row)
         if key in result:
             raise InputError(
                 "two runs for one row of the table",
-                file=records[0]["file"],
                 key=f"runs.{run}",
                 found=row,
                 fix="Give one of them a title of its own.",
             )
-        result[key] = records
+        result[key] = value
     return result
 
 
-def _rows(name, paper, runs):
+def _rows(name, paper, runs, missing):
     block = paper[name]["rows"]
     first = [row for row in block if row["key"] not in _keys(paper, "table3")]
     ours = [row for row in block if row not in first]
-    rows = [_row(row, runs) for row in [*first, *([RGB_ROW] if "rgb" in runs else []), *ours]]
+    ours = [*([RGB_ROW] if "rgb" in runs else []), *ours]
     known = {"rgb"} | _keys(paper, "table3") | _keys(paper, "table4")
     own = [title for title in runs if title not in known]
-    return rows + [_row({"method": t, "key": t, "modality": "RGB-D"}, runs) for t in own]
+    own = [{"method": title, "key": title, "modality": "RGB-D"} for title in own]
+    return [_row(row, runs, missing.get(row["key"], 0)) for row in [*first, *ours, *own]]
 
 
-def _row(row, runs):
-    records = runs.get(row["key"], [])
+def _row(row, runs, missing):
+    records = runs.get(row["key"], ())
     run = records[0]["run"] if records else ""
     extra = {"run": run, **gain_p(records), **_budget(records)}
     model = records[0].get("model") if records else None
     modality = MODALITIES.get(model, row["modality"])
-    return Row(row["method"], modality, records, published_values(row), extra)
+    return Row(row["method"], modality, records, published_values(row), extra, missing)
 
 
 def _budget(records):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from dynmm.errors import InputError
 from dynmm.files import atomic_path
+from dynmm.reporting.gaps import NO_GAPS
 from dynmm.reporting.records import number
 from dynmm.reporting.rendering import markdown, tex
 
@@ -59,6 +60,7 @@ class Row:
         records: what `records.read_records` gave, of one run or grid point.
         paper: metric name -> published value, in the table's unit.
         extra: further columns, such as {"run": "dynmm_a", "lambda": "1e-3"}.
+        missing: how many of its seeds lack, in a table of what is there.
     """
 
     method: str
@@ -66,6 +68,7 @@ class Row:
     records: Sequence[Mapping] = ()
     paper: Mapping[str, float] = field(default_factory=dict)
     extra: Mapping[str, object] = field(default_factory=dict)
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,14 @@ class Table:
     Attributes:
         frame: columns `method`, `modality`; per metric NAME, NAME_std, NAME_paper and
             NAME_difference; `preset`, `seeds`, `select_on`, `content`, `paper_data`; per further
-            metric NAME and NAME_std; the rows' extra columns.
+            metric NAME and NAME_std; the rows' extra columns; in a table of what is there
+            `seeds_missing` and `partial`, its remark.
         metrics: the metrics shown in print, in order.
         extra_columns: extra columns that print shows after the metrics: name -> heading.
         caption: title in print.
         paper_name: the data set of the paper.
         is_paper_data: whether ours is that data set.
+        remark: how complete it is; empty where it has to be complete.
     """
 
     frame: pd.DataFrame
@@ -89,10 +94,19 @@ class Table:
     caption: str
     paper_name: str
     is_paper_data: bool
+    remark: str = ""
 
 
 def build_table(
-    rows, metrics, *, caption, paper_name, is_paper_data, further=(), extra_columns=None
+    rows,
+    metrics,
+    *,
+    caption,
+    paper_name,
+    is_paper_data,
+    further=(),
+    extra_columns=None,
+    gaps=NO_GAPS,
 ):
     """Means and sample deviations over seeds beside the published values.
 
@@ -104,6 +118,7 @@ def build_table(
         is_paper_data: False where our data is another: then no difference is given.
         further: `Metric`s that the CSV has in addition, of our runs only.
         extra_columns: keys of `Row.extra` that the printed forms show too, each with its heading.
+        gaps: `Gaps` of a table of what is there.
 
     Returns:
         `Table`. A deviation over one seed, and whatever a row does not have, is missing (empty).
@@ -116,7 +131,9 @@ def build_table(
         raise InputError("no run for any row of the table", expected="metrics of at least one run")
     lines = []
     for row in rows:
-        line = {"method": row.method, "modality": row.modality}
+        lacks = row.missing and not row.records
+        method = f"{row.method} (lacking)" if lacks else row.method
+        line = {"method": method, "modality": row.modality}
         for metric in metrics:
             mean, deviation = _statistics(metric, row.records)
             published = row.paper.get(metric.name)
@@ -132,9 +149,11 @@ def build_table(
         line["paper_data"] = SAME_DATA if is_paper_data else OTHER_DATA
         for metric in further:
             line[metric.name], line[f"{metric.name}_std"] = _statistics(metric, row.records)
-        lines.append(line | dict(row.extra))
+        partial = {"seeds_missing": row.missing} if gaps.remark else {}
+        lines.append(line | dict(row.extra) | partial)
+    frame = gaps.marked(pd.DataFrame(lines))
     return Table(
-        pd.DataFrame(lines), metrics, extra_columns or {}, caption, paper_name, is_paper_data
+        frame, metrics, extra_columns or {}, caption, paper_name, is_paper_data, gaps.remark
     )
 
 

@@ -74,11 +74,17 @@ class StoredResults:
                 frozen.append(made)
         groups = []
         if frozen:
-            shared = {seed: paths for seed, (paths, _) in frozen[0].seeds.items()}
+            seeds = sorted({seed for point in frozen for seed in point.seeds})
+            shared = {seed: self._first(frozen, seed) for seed in seeds}
             groups.append(GateGroup("frozen experts", frozen, shared))
         return groups + [
             GateGroup(f"experts trained with the gate: {n}", p) for n, p in own.items()
         ]
+
+    @staticmethod
+    def _first(points, seed):
+        """The paths of a seed, from the first point that has it: one may lack a seed."""
+        return next(point.seeds[seed][0] for point in points if seed in point.seeds)
 
     def static(self):
         """Everything beside the hard gates: experts, and gates that stay soft and run them all.
