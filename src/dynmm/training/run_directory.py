@@ -1,6 +1,7 @@
 """A training run on disk: what it needs to go on after a kill, and what it publishes at its end."""
 
 import contextlib
+import functools
 import logging
 import os
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class RunDirectory:
             remains.unlink()
         if not (self.path / RECORD).exists():
             write_json(self.path / RECORD, record)
-        self.checkpoints = Checkpoints(self.path, checkpoint_seconds, self.require)
+        # no method of this object: with a reference back to it, its lock would outlive it
+        require = functools.partial(_require, self._lock, self.path)
+        self.checkpoints = Checkpoints(self.path, checkpoint_seconds, require)
 
     @classmethod
     def of(cls, root, record):
@@ -61,14 +64,7 @@ class RunDirectory:
 
     def require(self):
         """Raise InputError where somebody removed the directory, or its lock, while this ran."""
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(self._lock.fileno()), os.stat(self.path / LOCK)):
-                return
-        raise InputError(
-            "the folder that keeps this run was removed while it trained",
-            file=self.path,
-            fix="What it held is lost: run the same command again, which starts anew.",
-        )
+        _require(self._lock, self.path)
 
     @contextlib.contextmanager
     def required(self):
@@ -128,6 +124,17 @@ class RunDirectory:
             return False
         link_or_copy(self.path / outcome["best"], file)
         return True
+
+
+def _require(lock, folder):
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK)):
+            return
+    raise InputError(
+        "the folder that keeps this run was removed while it trained",
+        file=folder,
+        fix="What it held is lost: run the same command again, which starts anew.",
+    )
 
 
 def device_for(directory):
