@@ -67,13 +67,14 @@ def code_hash(paths):
     for path in map(Path, paths):
         if path.name not in UNSEEN:
             digest.update(path.name.encode())
-            digest.update(_meaning(path))
+            digest.update(_meaning(path.read_text(encoding="utf-8")))
     return digest.hexdigest()
 
 
-def _meaning(path):
-    """Digest of a file's syntax tree without what changes no result."""
-    tree = _Bare().visit(_parsed(path))
+@functools.cache
+def _meaning(text):
+    """Digest of a syntax tree without what changes no result; most files are in many hashes."""
+    tree = _Bare().visit(ast.parse(text))
     return hashlib.sha256(ast.dump(tree).encode()).digest()
 
 

@@ -41,7 +41,7 @@ def with_preset(given, folder):
     presets = {path.stem: path for path in Path(folder).glob("*.yaml")}
     name, start = given.get("preset"), given.get("extends")
     known = isinstance(name, str) and name in presets
-    if known and start not in (None, _read(presets[name]).get("extends")):
+    if known and start is not None and start != _read(presets[name]).get("extends"):
         raise InputError(
             "a preset with a file of its own starts from that",
             key="extends",
