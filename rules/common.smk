@@ -36,7 +36,7 @@ os.environ.update(
 )
 
 
-EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
+EARLY = 10  # priority of what may refuse data or settings: it comes before any training
 
 
 def stop(message):

@@ -73,7 +73,7 @@ def _resolved(presets, name, key, chain=()):
             found=" extends ".join([*chain, name]),
             expected="a preset that stands whole at the end",
         )
-    own = _read(presets[name])
+    own = dict(_read(presets[name]))
     start = own.pop("extends", None)
     if start is None:
         return own
