@@ -35,7 +35,7 @@ wildcard_constraints:
     seed=r"\d+",
     task=one_of(MODALITY_TASKS),
     expert=one_of({name for task in MODALITY_TASKS for name in config[task]["experts"]}),
-    point=point_folders(),
+    point=FOLDERS,
 
 
 localrules:

@@ -11,8 +11,6 @@ import signal
 import sys
 from pathlib import Path
 
-import yaml
-
 BASE = Path(workflow.basedir)
 SOURCE_ROOT = BASE / "src"
 sys.path.insert(0, str(SOURCE_ROOT))
@@ -25,7 +23,7 @@ from dynmm.configuration.runs import run_seeds, shown_runs, trained_runs, weight
 from dynmm.configuration.selection import SELECTING, selection
 from dynmm.configuration.strict_yaml import read_yaml
 from dynmm.configuration.validation import validate
-from dynmm.errors import InputError
+from dynmm.errors import InputError, did_you_mean
 from dynmm.gpu_presence import gpu_in_sight
 from dynmm.kept_checksums import LARGE, kept_sha256, prepared_from
 
@@ -42,7 +40,7 @@ os.environ.update(
 # end, and the Snakemake above them must live until then
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-EARLY = 10  # priority of the jobs that only look: what they refuse ends a run before it trains
+EARLY = 10  # priority of what may refuse data or settings: it comes before any training
 
 
 def stop(message):
@@ -77,7 +75,7 @@ def complete_config():
         for file in workflow.configfiles:
             read_yaml(file, "a configuration")  # Snakemake takes the last of two equal keys
         whole = with_preset(config, BASE / "config" / "presets")
-        validate(whole, yaml.safe_load(schema.read_text(encoding="utf-8")))
+        validate(whole, read_yaml(schema, "the schema of the configuration"))
     except InputError as error:
         stop(error)
     config.clear()
@@ -98,14 +96,9 @@ def _hash_of(program, *modules):
 def as_json(config_slice):
     """A config slice as the one param through which a job sees it.
 
-    Snakemake takes braces in a param for wildcards: those of texts are written as JSON escapes.
+    Snakemake takes `{word` in a param for a wildcard: in a text such a brace is written as an escape.
     """
-    text = json.dumps(config_slice, sort_keys=True)
-    return re.sub(r'"(?:[^"\\]|\\.)*"', _without_braces, text)
-
-
-def _without_braces(match):
-    return match[0].replace("{", r"\u007b").replace("}", r"\u007d")
+    return re.sub(r"\{(?=\s*\w)", r"\\u007b", json.dumps(config_slice, sort_keys=True))
 
 
 def one_of(names):

@@ -3,7 +3,7 @@
 # Makes: no files.
 
 from dynmm.configuration import modality, modality_reports
-from dynmm.configuration.grid import all_points, point_at, point_path, point_pattern
+from dynmm.configuration.grid import FOLDERS, all_points, point_path, points_by_folder
 from dynmm.vocabulary import CROSS_FITTED, MODALITY_TASKS, TASKS
 
 MOSEI_RAW, MOSEI_SENTENCES = "mosei_senti_data.pkl", "snippets.tsv"
@@ -20,12 +20,12 @@ def task_code_of(program, *more, modules=None):
     register experts and gates, where `modules` is a function of the wildcards that gives them.
     """
 
-    def code(wildcards):
-        folder = SOURCE_ROOT / "dynmm" / "tasks" / wildcards.task
-        own = [folder / f"{name}.py" for name in ("task", *more)]
-        return _hash_of(program, *own, *(modules(wildcards) if modules else ()))
+    @functools.cache
+    def code_for(task, added):
+        folder = SOURCE_ROOT / "dynmm" / "tasks" / task
+        return _hash_of(program, *(folder / f"{name}.py" for name in ("task", *more)), *added)
 
-    return code
+    return lambda wildcards: code_for(wildcards.task, tuple(modules(wildcards)) if modules else ())
 
 
 def modules_of(wildcards):
@@ -93,35 +93,45 @@ def fold_files(wildcards):
 
 def point_of(wildcards):
     """The point of the wildcards, its values as the user typed them."""
-    return point_at(config[wildcards.task], wildcards.point)
+    points = points_of(wildcards.task)
+    if wildcards.point not in points:
+        stop(
+            InputError(
+                f"no such point of {wildcards.task}",
+                found=wildcards.point,
+                expected="one of its grid, its points or its gates",
+                fix=did_you_mean(wildcards.point, points, most=3),
+            )
+        )
+    return points[wildcards.point]
 
 
-def point_folders():
-    """Wildcard constraint: the folders of points, of values that one key has in either task."""
-    return point_pattern([config[task] for task in MODALITY_TASKS])
+@functools.cache
+def points_of(task):
+    """Folder -> point, of all points of a task."""
+    return points_by_folder(config[task])
 
 
 def modality_results(task, name):
     """A file of every expert and of every grid point of a task, for every seed."""
-    folder = Path("results") / config["preset"] / task
-    section, seeds = config[task], config["seeds"]
+    folder, seeds = f"results/{config['preset']}/{task}", config["seeds"]
     experts = [
-        folder / "experts" / expert / f"seed{seed}" / name
-        for expert in section["experts"]
+        f"{folder}/experts/{expert}/seed{seed}/{name}"
+        for expert in config[task]["experts"]
         for seed in seeds
     ]
     points = [
-        folder / "dynamic" / point_path(point) / f"seed~{seed}" / name
-        for point in all_points(section)
+        f"{folder}/dynamic/{point}/seed~{seed}/{name}"
+        for point in points_of(task)
         for seed in seeds
     ]
-    return [str(path) for path in [*experts, *points]]
+    return [*experts, *points]
 
 
 def stored_validation(task):
     """What the experts under frozen gates say of the validation split, for every seed."""
     section = config[task]
-    if not any(modality.has_constant_experts(point) for point in all_points(section)):
+    if not any(map(modality.has_constant_experts, points_of(task).values())):
         return []
     folder = Path("results") / config["preset"] / task / "experts"
     return [

@@ -8,8 +8,6 @@ import math
 from snakemake.cli import get_argument_parser
 from snakemake.io import get_wildcard_constraints, strip_wildcard_constraints
 
-from dynmm.errors import did_you_mean
-
 PLAIN = re.compile(r"(?:[\w-]|\\.)+(?:\|(?:[\w-]|\\.)+)*")  # a constraint that `one_of` made
 MOST_FILES = 5_000  # of one pattern; of one with more it is the pattern that is near or not
 
@@ -70,8 +68,7 @@ def _files_of(pattern):
 
 def _values_of(name, constraint):
     if name == "point":
-        points = [point for task in MODALITY_TASKS for point in all_points(config[task])]
-        return list(dict.fromkeys(map(point_path, points)))
+        return list(dict.fromkeys(itertools.chain(*map(points_of, MODALITY_TASKS))))
     if PLAIN.fullmatch(constraint):
         return re.sub(r"\\(.)", r"\1", constraint).split("|")
     return config["seeds"] if name == "seed" else ["0"]

@@ -21,6 +21,7 @@ rule prepare_mmimdb:
         "logs/{preset}/mmimdb/prepare_mmimdb.log",
     benchmark:
         "results/{preset}/mmimdb/benchmarks/prepare_mmimdb.tsv"
+    priority: EARLY
     conda:
         "../envs/data.yaml"
     threads: threads_of("prepare_mmimdb")
@@ -46,6 +47,7 @@ rule expand_sample_mosei:
         "logs/{preset}/mosei/expand_sample_mosei.log",
     benchmark:
         "results/{preset}/mosei/benchmarks/expand_sample_mosei.tsv"
+    priority: EARLY
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -74,6 +76,7 @@ rule prepare_mosei:
         "logs/{preset}/mosei/prepare_mosei.log",
     benchmark:
         "results/{preset}/mosei/benchmarks/prepare_mosei.tsv"
+    priority: EARLY
     conda:
         "../envs/data.yaml"
     threads: threads_of("prepare_mosei")

@@ -22,6 +22,7 @@ rule prepare_nyuv2:
         "logs/{preset}/nyuv2/prepare_nyuv2.log",
     benchmark:
         "results/{preset}/nyuv2/benchmarks/prepare_nyuv2.tsv"
+    priority: EARLY
     conda:
         "../envs/data.yaml"
     threads: threads_of("prepare_nyuv2")

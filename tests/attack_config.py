@@ -10,6 +10,7 @@ Without --cases all of them are tried; --write prints what is accepted, to be re
 import argparse
 import collections
 import copy
+import functools
 import json
 import random
 import sys
@@ -21,13 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from config_slices import every_slice  # noqa: E402 (found by the line above)
+from dynmm.configuration import presets  # noqa: E402
 from dynmm.configuration.modality import ROWS  # noqa: E402
-from dynmm.configuration.presets import with_preset  # noqa: E402
 from dynmm.configuration.strict_yaml import read_yaml  # noqa: E402
 from dynmm.configuration.validation import validate  # noqa: E402
 from dynmm.errors import InputError  # noqa: E402
 from workflow_tree import PRESETS, configured  # noqa: E402
 
+presets.read_yaml = functools.cache(read_yaml)  # thousands of times the same file
 SCHEMA = read_yaml(ROOT / "workflow/schemas/config.schema.yaml", "the schema")
 REVIEWED = Path(__file__).with_name("accepted_values.yaml")
 SAMPLE = configured()
@@ -267,16 +269,17 @@ def cases():
 
 
 def attacked(config, spots, place, kind):
-    """A copy of a configuration with a kind of value at a place, as a user's layer has it."""
-    config = copy.deepcopy(config)
+    """A configuration with a kind of value at a place, as a user's layer has it."""
     if place.endswith(" (name)"):
-        path = place.removesuffix(" (name)").split(".")
-        entry = dict(dict(USER_NAMED)[".".join(path)])
-        block_at(config, path)[NAMES[kind]] = entry
-        return config
-    path = spots[place]
-    block = block_at(config, path[:-1])
-    value = MADE[kind](block[path[-1]]) if kind in MADE else KINDS[kind]
+        path = (*place.removesuffix(" (name)").split("."), NAMES[kind])
+        value = dict(USER_NAMED)[place.removesuffix(" (name)")]
+    else:
+        path = spots[place]
+        value = MADE[kind](block_at(config, path)) if kind in MADE else KINDS[kind]
+    config = block = dict(config)
+    for key in path[:-1]:
+        block[key] = copy.copy(block[key])
+        block = block[key]
     block[path[-1]] = value
     return config
 
@@ -290,7 +293,7 @@ def block_at(config, path):
 def outcome(given):
     """ "refused" or "accepted"; what else happens is the message of a fault."""
     try:
-        config = with_preset(given, ROOT / PRESETS)
+        config = presets.with_preset(given, ROOT / PRESETS)
         validate(config, SCHEMA)
     except InputError as error:
         message = str(error)

@@ -3,7 +3,7 @@
 import re
 
 from dynmm.configuration import modality, modality_reports, robustness, routing, segmentation
-from dynmm.configuration.grid import all_points, point_at, point_path, point_pattern
+from dynmm.configuration.grid import FOLDERS, all_points, point_path, points_by_folder
 from dynmm.configuration.runs import shown_runs, trained_runs
 from dynmm.configuration.selection import SELECTING, selection
 from dynmm.vocabulary import MODALITY_TASKS, TASKS
@@ -57,10 +57,10 @@ def _modality(config, task):
         yield modality.stored_outputs(config, task, expert)
         yield modality.expert_evaluation(config, task, expert)
         yield modality.cross_fitting(config, task, expert)
-    folders = re.compile(point_pattern([config[name] for name in MODALITY_TASKS]))
+    folders = points_by_folder(section)
     for point in all_points(section):
         path = point_path(point)
-        if not folders.fullmatch(path) or point_at(section, path) != point:
+        if not re.fullmatch(FOLDERS, path) or folders[path] != point:
             raise ValueError(f"a point that no folder stands for: {path}")
         if any(len(part) > 255 for part in path.split("/")):
             raise ValueError(f"a name that no file system holds: {path}")

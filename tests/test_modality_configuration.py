@@ -8,12 +8,13 @@ import yaml
 
 from dynmm.configuration import modality
 from dynmm.configuration.grid import (
+    FOLDERS,
     all_points,
     grid_points,
     inference_mode,
     named_gates,
-    point_at,
     point_path,
+    points_by_folder,
     spelled,
     temperatures,
 )
@@ -53,8 +54,11 @@ def test_paths_spell_values_as_typed():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_point_is_found_by_its_folder(task):
-    for point in all_points(CONFIG[task]):
-        assert point_at(CONFIG[task], point_path(point)) == point
+    found = points_by_folder(CONFIG[task])
+    assert list(found.values()) == all_points(CONFIG[task])
+    for folder, point in found.items():
+        assert folder == point_path(point) and re.fullmatch(FOLDERS, folder)
+        assert not re.fullmatch(FOLDERS, f"{folder}/seed~0")
     assert point_path(named_gates(CONFIG[task])[0]) == "gate~cross_fitted"
 
 

@@ -1,7 +1,6 @@
 """Points of the grid of dynamic models, spelled as the user typed them, and gates with a name."""
 
 import itertools
-import re
 
 KEYS = ("lambda", "tau", "mode", "freeze")
 LARGEST_LAMBDA = 1e6
@@ -11,6 +10,8 @@ SEPARATOR = "/"  # of the parts of a point's folder
 GATE = "gate"  # of a point that has a name in `gates`, beside the other keys
 SHARE = "share"  # of the last expert, by which a row may ask for a point
 INFERENCE, SOFT, HARD = "inference", "soft", "hard"
+# of the folders of points: short, since Snakemake goes through it for every file of every job
+FOLDERS = "|".join([SEPARATOR.join(f"{key}~[^/]+" for key in KEYS), f"{GATE}~[^/]+"])
 BUDGET = "budget"  # of a point whose gate was set to a cost after its training
 
 
@@ -54,12 +55,9 @@ def point_path(point):
     return SEPARATOR.join(f"{key}~{point[key]}" for key in keys)
 
 
-def point_at(section, path):
-    """The point whose folder is `path`: the inverse of `point_path`."""
-    values = dict(part.split("~", 1) for part in path.split(SEPARATOR))
-    if GATE not in values:
-        return values
-    return next(point for point in named_gates(section) if point[GATE] == values[GATE])
+def points_by_folder(section):
+    """Folder -> point, of all points of a task: the inverse of `point_path`."""
+    return {point_path(point): point for point in all_points(section)}
 
 
 def words(point):
@@ -74,19 +72,6 @@ def title_in_grid(section, point):
     points = grid_points(section)
     varied = [key for key in KEYS if len({other[key] for other in points}) > 1] or KEYS[:1]
     return ", ".join(f"{key} {point[key]}" for key in varied)
-
-
-def point_pattern(sections):
-    """Regular expression of the folders of points: any values that a key has in these sections."""
-    points = [point for section in sections for point in grid_points(section)]
-    named = [point_path(gate) for section in sections for gate in named_gates(section)]
-    values = {key: sorted({point[key] for point in points}) for key in KEYS}
-    of_grid = SEPARATOR.join(f"{key}~(?:{_one_of(found)})" for key, found in values.items())
-    return "|".join([of_grid, *map(re.escape, sorted(set(named)))])
-
-
-def _one_of(names):
-    return "|".join(map(re.escape, names))
 
 
 def row_settings(wanted):

@@ -41,7 +41,7 @@ def with_preset(given, folder):
     presets = {path.stem: path for path in Path(folder).glob("*.yaml")}
     name, start = given.get("preset"), given.get("extends")
     known = isinstance(name, str) and name in presets
-    if known and start not in (None, _read(presets[name]).get("extends")):
+    if known and start is not None and start != _read(presets[name]).get("extends"):
         raise InputError(
             "a preset with a file of its own starts from that",
             key="extends",
@@ -73,7 +73,7 @@ def _resolved(presets, name, key, chain=()):
             found=" extends ".join([*chain, name]),
             expected="a preset that stands whole at the end",
         )
-    own = _read(presets[name])
+    own = dict(_read(presets[name]))
     start = own.pop("extends", None)
     if start is None:
         return own
