@@ -79,8 +79,15 @@ def task_of(name):
     return load_task(name)
 
 
+_held = {}
+
+
 def directory(folder):
-    return RunDirectory(folder, "0" * 64, {}, checkpoint_seconds=0)
+    """The run in `folder`; what held it before in this process gives it back, as a killed one."""
+    if folder in _held:
+        _held.pop(folder).close()
+    _held[folder] = RunDirectory(folder, "0" * 64, {}, checkpoint_seconds=0)
+    return _held[folder]
 
 
 def without_time(history):

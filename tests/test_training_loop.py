@@ -1,4 +1,3 @@
-import gc
 import json
 import os
 import signal
@@ -13,7 +12,6 @@ import pytest
 import toy_training
 from dynmm import stop_signals
 from dynmm.errors import InputError
-from dynmm.files import try_lock
 from dynmm.stop_signals import Stopped, listen
 from dynmm.training.checkpoints import CheckpointClock
 from dynmm.training.loop import LoopSettings, fit
@@ -227,19 +225,6 @@ def test_what_was_made_of_a_run_is_kept_in_place_of_its_weights(tmp_path):
     assert out.read_bytes() == b"what the expert said"
     (directory.path / "kept.npz").write_bytes(b"something else said here")
     assert not directory.kept(out)
-
-
-def test_a_directory_that_nobody_uses_gives_its_lock_back(tmp_path):
-    """At once, and not when the garbage collector comes by."""
-    gc.disable()
-    try:
-        directory = RunDirectory(tmp_path, "a" * 64, {})
-        lock = directory.path / "lock"
-        assert try_lock(lock) is None
-        del directory
-        assert try_lock(lock) is not None
-    finally:
-        gc.enable()
 
 
 def test_nan_loss_names_epoch_step_and_learning_rate(tmp_path):

@@ -49,7 +49,6 @@ class RunDirectory:
             remains.unlink()
         if not (self.path / RECORD).exists():
             write_json(self.path / RECORD, record)
-        # no method of this object: with a reference back to it, its lock would outlive it
         require = functools.partial(_require, self._lock, self.path)
         self.checkpoints = Checkpoints(self.path, checkpoint_seconds, require)
 
