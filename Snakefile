@@ -107,3 +107,7 @@ include: "rules/common_targets.smk"
 
 onstart:
     start_of_run()
+
+
+onerror:
+    keep_unfinished()

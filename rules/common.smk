@@ -321,6 +321,19 @@ def start_of_run():
         print("No GPU on this machine: training on the CPU.", file=sys.stderr)
 
 
+def keep_unfinished():
+    """After an error: see to it that the next run plans what this one planned and did not finish.
+
+    Snakemake records a failed job like a finished one and removes its outputs. Where later results
+    are there from before it does not miss them, and calls these up to date. Marked as incomplete,
+    they are made again.
+    """
+    if workflow.remote_exec or workflow.subprocess_exec or workflow.dryrun:
+        return
+    for job in workflow.dag.needrun_jobs():
+        workflow.persistence.started(job)
+
+
 def _look_at_raw_files():
     """Refuse raw files that are about to be prepared and cannot be, before any other job starts."""
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}

@@ -81,10 +81,10 @@ def results_behind(report):
 @functools.cache
 def results_found(report):
     """Those of `results_behind` of which the report can be made today."""
-    return [r for r in results_behind(report) if all(map(is_current, _files_of(r, report)))]
+    return [r for r in results_behind(report) if all(map(is_current, _files_read(r, report)))]
 
 
-def _files_of(result, report):
+def _files_read(result, report):
     """What a report reads of a result."""
     if report == "figure5":
         return [result, _beside(result, "predictions.npz")]
@@ -198,6 +198,7 @@ def of_report(pattern, files):
     By its whole path a file is made by no rule, so nothing behind it is planned.
     """
 
+    @or_stop
     def found(wildcards):
         return [os.path.abspath(file) for file in files(_filled(pattern, wildcards))]
 
@@ -252,12 +253,14 @@ def sweeps_found(task):
     ]
 
 
+@or_stop
 def partial_study(wildcards):
     """Input function: the routing study of a task or of a table that shows gains, if there is one."""
     task = wildcards.get("task", None) or routing.TABLES.get(wildcards.table)
     return (task and study_of(task)) or []
 
 
+@or_stop
 def partial_reports(wildcards):
     """Input function: every partial report that can be made; says on the terminal what lacks."""
     return _partial_reports()

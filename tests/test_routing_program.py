@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -196,6 +197,32 @@ def test_scores_and_costs_are_those_of_the_evaluations(study, found):
         record, _ = stored(study, f"experts/{name}")
         assert path[0]["score"] == pytest.approx(record["metrics"][score])
         assert path[0]["costs"]["total"] == record["madds"]["complete"]["total"]
+
+
+def test_a_gate_may_lack_a_seed(study, found, tmp_path):
+    """Its seed alone is left out: the paths under all gates are those of any that has the seed."""
+    (seed_1,) = (f for f in study.folders if "0.1-True" in str(f) and f.name == "seed~1")
+    folder = shutil.copytree(seed_1, tmp_path / "dynamic" / "0.05" / "seed~1")
+    record = json.loads((folder / "metrics.json").read_text())
+    record["point"]["lambda"] = "0.05"
+    (folder / "metrics.json").write_text(json.dumps(record))
+    folders = [folder, *study.folders]
+    several = run(
+        study,
+        tmp_path / "routing.json",
+        metrics=[one / "metrics.json" for one in folders],
+        predictions=[one / "predictions.npz" for one in folders],
+    )
+    for score, by_score in several["scores"].items():
+        group, whole = by_score["groups"][0], found["scores"][score]["groups"][0]
+        short, *points = [p for p in group["points"] if "budget" not in p["point"]]
+        assert [row["seed"] for row in short["seeds"]] == [1]
+        assert points == [p for p in whole["points"] if "budget" not in p["point"]]
+        assert [[row["seed"] for row in path] for path in group["fixed"]] == [list(SEEDS)] * 2
+        assert (
+            group["fixed"] == whole["fixed"]
+            and group["curves"]["random"] == whole["curves"]["random"]
+        )
 
 
 def test_a_gate_at_a_budget_is_the_same_gate_with_other_choices(study, found):

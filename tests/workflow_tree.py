@@ -34,6 +34,7 @@ TARGETS = {
     "mosei",
     "robustness",
     "routing",
+    "partial",
 }  # rules that make nothing
 COPYING = "show_"
 LABELS = ("run", "table", "counted", "expert", "point")

@@ -31,9 +31,9 @@ def main(arguments):
         PANELS,
         models={name: headings.run_title(name, config.get("titles")) for name in config["models"]},
         settings={name: TITLES[name] for name in config["settings"]},
+        remarks=gaps.remarks,
         lacking=gaps.missing,
         notes=[
-            *gaps.notes,
             f"each {config['per']} is noisy with probability 0.33 (either: 0.66; all: 1); "
             + counts_note(frame),
             f"data: {config['content']}; preset: {config['preset']}",

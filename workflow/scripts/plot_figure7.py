@@ -16,7 +16,7 @@ def main(arguments):
         arrays,
         names=[headings.run_title(run, config.get("titles")) for run in config["runs"]],
         notes=[
-            *Gaps.of(config).notes,
+            *Gaps.of(config).remarks,
             f"noise level {arrays['level']:g}; per cent: labelled pixels that are right; "
             "cells: how many of the four fuse depth on the path taken",
             f"data: {config['content']}; preset: {config['preset']}",

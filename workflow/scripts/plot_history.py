@@ -17,7 +17,8 @@ def main(arguments):
     fig = history_figure(
         read_histories(arguments.histories, arguments.labels or _runs(arguments.histories, config)),
         select_on=config.get("select_on", "validation"),
-        note="\n".join([*Gaps.of(config).notes, "; ".join(words)]),
+        note="; ".join(words),
+        remarks=Gaps.of(config).remarks,
     )
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 

@@ -34,9 +34,9 @@ def main(arguments):
         [panel for panel in panels if panel.column in frame or not gaps.remark],
         models=names | {entry["model"]: entry["title"] for entry in dynamic},
         settings={name: f"on {TITLES.get(name, name)}" for name in config["settings"]},
+        remarks=gaps.remarks,
         lacking=gaps.missing,
         notes=[
-            *gaps.notes,
             *(f"{entry['title']}: {_settings(entry['point'])}" for entry in dynamic),
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",

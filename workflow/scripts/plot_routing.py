@@ -13,7 +13,7 @@ def main(arguments):
     """Draw it; the config slice names the `score` and may give `titles` of runs."""
     config = arguments.config
     study = read_routing(arguments.routing, config["score"], config.get("titles"))
-    fig = routing_figure(study, Gaps.of(config).notes)
+    fig = routing_figure(study, Gaps.of(config).remarks)
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 

@@ -38,9 +38,9 @@ def main(arguments):
         points = [point for point in points if _has_seed(point, config["seed"])]
     if gaps.remark and not fitting_points(points, wanted):
         missing = f"No result for row {row} of Table 2 with seed {config['seed']}."
-        fig = sentences_figure([], [], "Figure 5 lacks its model", [missing, *gaps.notes])
+        fig = sentences_figure([], [], "Figure 5 lacks its model", [missing, *gaps.remarks])
     else:
-        fig = _review_figure(arguments, choose_point(points, wanted, row), experts, gaps.notes)
+        fig = _review_figure(arguments, choose_point(points, wanted, row), experts, gaps.remarks)
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 
 

@@ -16,7 +16,7 @@ def main(arguments):
         read_records(arguments.metrics),
         scores=config.get("scores", ()),
         shares=config.get("shares", False),
-        notes=Gaps.of(config).notes,
+        remarks=Gaps.of(config).remarks,
     )
     save_figure(fig, arguments.out, arguments.png or arguments.out.with_suffix(".png"))
 

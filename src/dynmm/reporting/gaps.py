@@ -82,7 +82,7 @@ class Gaps:
         return {PARTIAL: asdict(self)}
 
     @property
-    def notes(self):
+    def remarks(self):
         """The remark as a list of lines under a figure."""
         return [self.remark] if self.remark else []
 

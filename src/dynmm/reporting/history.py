@@ -56,13 +56,14 @@ def over_seeds(frame, column):
     )
 
 
-def history_figure(frame, *, select_on="validation", note=""):
+def history_figure(frame, *, select_on="validation", note="", remarks=()):
     """Training loss above, score on the selection split below; mean over seeds with deviation.
 
     Args:
         frame: what `read_histories` returned.
         select_on: the split the score is of ("validation" or "test").
         note: a line under the figure, such as what the data is.
+        remarks: lines above it.
 
     Returns:
         The matplotlib figure, one column wide.
@@ -77,8 +78,8 @@ def history_figure(frame, *, select_on="validation", note=""):
     bottom.xaxis.get_major_locator().set_params(integer=True)
     handles, labels = top.get_legend_handles_labels()
     style.legend_above(fig, handles, labels)
-    if note:
-        style.footnote(fig, note)
+    if note or remarks:
+        style.footnote(fig, note, remarks)
     return fig
 
 

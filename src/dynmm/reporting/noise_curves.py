@@ -57,7 +57,7 @@ def over_runs(frame, column):
     return result.assign(std=np.sqrt(result["var"])).drop(columns="var")
 
 
-def noise_figure(frame, panels, *, models, settings, notes, lacking=()):
+def noise_figure(frame, panels, *, models, settings, notes, remarks=(), lacking=()):
     """A column of panels for each setting: scores above, what was computed below.
 
     Missing modalities stand apart, right of the levels.
@@ -68,6 +68,7 @@ def noise_figure(frame, panels, *, models, settings, notes, lacking=()):
         models: name in the frame -> printed name, in the order of the legend.
         settings: name in the frame -> title of its panels.
         notes: lines under the figure.
+        remarks: lines above them, for which the figure grows.
         lacking: models that may have no sweep; they are left out.
 
     Returns:
@@ -111,7 +112,7 @@ def noise_figure(frame, panels, *, models, settings, notes, lacking=()):
     axes[-1][len(settings) // 2].set_xlabel("level of noise")
     fig.align_ylabels(axes[:, 0])
     style.legend_above(fig, *axes[0][0].get_legend_handles_labels())
-    style.footnote(fig, "\n".join(notes))
+    style.footnote(fig, "\n".join(notes), remarks)
     return fig
 
 

@@ -39,12 +39,12 @@ OWN = "the gate's choices"  # where a panel has one gate, which its title names
 CLOSE = 0.09  # of both axes: points nearer than this share a label
 
 
-def routing_figure(study, notes=()):
+def routing_figure(study, remarks=()):
     """One panel a group of gates over the same paths.
 
     Args:
         study: what `routing.read_routing` returned.
-        notes: lines under the figure, above its own.
+        remarks: lines under the figure, above its own.
 
     Returns:
         The matplotlib figure.
@@ -60,7 +60,7 @@ def routing_figure(study, notes=()):
     fig, axes = style.figure(
         WIDTH, FOOT_HEIGHT + PANEL_HEIGHT * len(groups), nrows=len(groups), squeeze=False
     )
-    notes = list(notes)
+    notes = []
     for axis, group in zip(axes[:, 0], groups, strict=True):
         notes += _draw_group(axis, study, group)
         if len(groups) > 1:
@@ -69,7 +69,7 @@ def routing_figure(study, notes=()):
     notes.append(_areas(study))
     _, unit, _ = costs_unit(study)
     axes[-1, 0].set_xlabel(f"MAdds per sample ({unit}), the gate's among them")
-    style.footnote(fig, "\n".join([*dict.fromkeys(notes), _note(study)]))
+    style.footnote(fig, "\n".join([*dict.fromkeys(notes), _note(study)]), remarks)
     return fig
 
 

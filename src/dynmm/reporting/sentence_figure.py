@@ -50,7 +50,7 @@ def sentences_figure(sentences, titles, heading, notes=()):
         _write(axes, TEXT_LEFT, top, lines, SIZE)
         top += _height(lines, SIZE)
     for right, word in ((TRUE_RIGHT, "true"), (PREDICTED_RIGHT, "predicted")):
-        _write(axes, width - right, top + 0.06, [word], SMALL, ha="right")
+        _write(axes, width - right, top + 0.06, [word] if sentences else [], SMALL, ha="right")
     top += 0.2
     for sentence, lines, height in zip(sentences, rows, heights, strict=True):
         _box(axes, top, width, height, sentence.expert)

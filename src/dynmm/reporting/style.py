@@ -141,12 +141,22 @@ def legend_over(axes, handles, labels, lift=0.0):
     figure.set_size_inches(width, height + lift + LEGEND_LINE * lines)
 
 
-def footnote(fig, text):
-    """Write `text` small under the figure, below everything else; long lines are wrapped."""
-    # at this font size a character takes about 0.045 inch
-    width = int(fig.get_size_inches()[0] / 0.045)
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
-    fig.supxlabel("\n".join(lines), fontsize=6, color="#444444", x=0.01, ha="left")
+def footnote(fig, text, remarks=()):
+    """Write `text` small under the figure, below everything else; long lines are wrapped.
+
+    Args:
+        fig: the figure.
+        text: lines.
+        remarks: further lines, above those; the figure grows by their height.
+    """
+    # at this font size a character takes about 0.045 inch, a line 0.1
+    width, height = fig.get_size_inches()
+    more, lines = (
+        [part for line in given for part in textwrap.wrap(line, int(width / 0.045))]
+        for given in (remarks, text.splitlines())
+    )
+    fig.set_size_inches(width, height + 0.1 * len(more))
+    fig.supxlabel("\n".join([*more, *lines]), fontsize=6, color="#444444", x=0.01, ha="left")
 
 
 def save_figure(fig, path_pdf, path_png):

@@ -28,7 +28,7 @@ class Mark(NamedTuple):
     look: dict
 
 
-def tradeoff_figure(records, *, scores=(), shares=False, notes=()):
+def tradeoff_figure(records, *, scores=(), shares=False, remarks=()):
     """Figure 4a, 4b, or both in one picture.
 
     Args:
@@ -36,7 +36,7 @@ def tradeoff_figure(records, *, scores=(), shares=False, notes=()):
         scores: names of scores in metrics.json; each has a panel with its mean against the mean
             multiply-adds (complete count), deviations over seeds as error bars.
         shares: whether a panel shows the share of samples that each expert got against lambda.
-        notes: lines under the figure, above its own.
+        remarks: lines under the figure, above its own.
 
     Returns:
         The matplotlib figure, one column wide, panels below each other.
@@ -52,7 +52,7 @@ def tradeoff_figure(records, *, scores=(), shares=False, notes=()):
     count = len(scores) + bool(shares)
     fig, axes = style.figure(height=FOOT_HEIGHT + PANEL_HEIGHT * count, nrows=count, squeeze=False)
     panels = list(axes[:, 0])
-    notes = list(notes)
+    notes = []
     for panel, name in zip(panels, scores, strict=False):
         notes += _draw_score(panel, experts, points, name)
     if shares:
@@ -63,7 +63,7 @@ def tradeoff_figure(records, *, scores=(), shares=False, notes=()):
         style.legend_over(panel, *panel.get_legend_handles_labels())
     seeds = ", ".join(sorted({str(len(point.records)) for point in points}))
     notes.append(f"data: {records[0]['content']}; preset: {records[0]['preset']}; seeds: {seeds}")
-    style.footnote(fig, "\n".join(notes))
+    style.footnote(fig, "\n".join(notes), remarks)
     return fig
 
 
