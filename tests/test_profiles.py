@@ -1,6 +1,8 @@
 """The profiles are read by Snakemake, and the resources of the jobs follow from config."""
 
 import re
+import shlex
+import textwrap
 
 import pytest
 import yaml
@@ -54,6 +56,22 @@ def test_a_site_s_own_profile_says_where_jobs_go(tree, tmp_path):
     assert {job["slurm_partition"] for rule, job in jobs.items()} == {"gpus"}
     assert {job["slurm_account"] for rule, job in jobs.items()} == {"lab"}
     assert all("mem_mb" in job and "runtime" in job for rule, job in jobs.items() if rule != "all")
+
+
+def test_the_commands_of_the_page_on_clusters_can_be_planned(tree, tmp_path, monkeypatch):
+    page = (ROOT / "docs/cluster.md").read_text()
+    [site] = re.findall(r"```yaml\n *# ~/\.config/(\S+)\n(.*?)```", page, re.DOTALL)
+    profile = tmp_path / site[0]
+    profile.parent.mkdir(parents=True)
+    profile.write_text(textwrap.dedent(site[1]))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    commands = [shlex.split(line) for line in lines if line.strip().startswith("snakemake ")]
+    assert len(commands) == 5
+    for command in commands:
+        said = snakemake(tree, *command[1:], "--dry-run").stdout
+        assert "--unlock" in command or "slurm_partition=gpu, slurm_account=my-group" in said
 
 
 def test_trainings_are_told_before_their_time_is_up(tree):
