@@ -228,9 +228,10 @@ def test_temperature_is_annealed_and_recorded(trained, tmp_path):
 
 def test_a_finished_run_is_recalled_and_not_trained_again(trained, tmp_path):
     first = trained.point(tmp_path)
+    weights = first.weights
     second = trained.point(tmp_path)
     assert second.history == first.history
-    assert all(torch.equal(value, second.weights[name]) for name, value in first.weights.items())
+    assert all(torch.equal(value, second.weights[name]) for name, value in weights.items())
 
 
 def test_stored_outputs_of_other_data_are_refused(trained, tmp_path):
