@@ -44,18 +44,23 @@ with prepared_folder(path) as folder:
     die()
 """
 HOLDS = """
-import sys, time
+import contextlib, sys, time
 from pathlib import Path
-from dynmm.files import try_lock
+from dynmm.data.prepared_folder import prepared_folder
+from dynmm.files import atomic_path, try_lock
 from dynmm.training.run_directory import RunDirectory
 
 kind, path = sys.argv[1:]
-if kind == "run":
-    directory = RunDirectory(Path(path).parent, Path(path).name, {})
-else:
-    lock = try_lock(path)
-print("held", flush=True)
-time.sleep(60)
+with contextlib.ExitStack() as stack:
+    if kind == "run":
+        held = RunDirectory(Path(path).parent, Path(path).name, {})
+    elif kind == "lock":
+        held = try_lock(path)
+    else:
+        writing = {"file": atomic_path, "folder": prepared_folder}[kind]
+        held = stack.enter_context(writing(path))
+    print("held", flush=True)
+    time.sleep(60)
 """
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 
@@ -98,22 +103,22 @@ def everything():
 
 def test_remains_of_killed_writes_are_found_and_nothing_else(here):
     folder = Path("results/sample/nyuv2")
+    kept = ("models/rgb/seed0/weights.safetensors", ".weights.safetensors.sha256", ".gitkeep")
+    for name in kept:
+        write_json(folder / name, {})
     for name in ("weights.safetensors", "training.json", "without_suffix"):
         killed_write("file", folder / "models/rgb/seed0" / name)
     killed_write("file", "reports/sample/table3.csv")
     killed_write("folder", folder / "prepared")
     killed_write("file", "elsewhere/notes.txt")
     remains = everything()
-    kept = ("models/rgb/seed0/weights.safetensors", ".weights.safetensors.sha256", ".gitkeep")
-    for name in kept:
-        write_json(folder / name, {})
     entries = find_leftovers()
     assert {entry.kind for entry in entries} == {WRITES}
     [prepared] = [entry for entry in entries if entry.path.is_dir()]
     assert (prepared.path, prepared.bytes) == (folder / ".prepared.partial", 2000)
     assert [entry.bytes for entry in entries if entry.path.is_file()] == [1000] * 4
     assert remove_leftovers(entries) == []  # their writer may live
-    assert everything() == remains | {str(folder / name) for name in kept}
+    assert everything() == remains
     removed = remove_leftovers(entries, minutes=0)
     assert len(removed) == 5 and not find_leftovers()
     [elsewhere] = Path("elsewhere").iterdir()
@@ -184,6 +189,19 @@ def test_what_a_process_holds_stays(here, holder):
     holder("run", old)
     assert not found()
     assert remove_leftovers(entries) == [] and old.exists() and new.exists()
+
+
+def test_what_is_being_written_is_no_leftover(here, holder):
+    folder = Path("results/sample/nyuv2")
+    for name in ("x.json", "prepared"):
+        kind = "file" if name == "x.json" else "folder"
+        killed_write(kind, folder / name)
+        remains = find_leftovers()
+        assert len(remains) == 1
+        holder(kind, folder / name)  # another writer takes the place of the killed one
+        assert everything() and not find_leftovers()
+        # the writer removed what was found, or goes on in that very folder
+        assert remove_leftovers(remains, minutes=0) == []
 
 
 def test_while_a_workflow_runs_nothing_is_removed(here, holder):

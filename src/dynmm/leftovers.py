@@ -1,8 +1,11 @@
 """What nothing will read again: remains of killed writes, and of runs that were left for others."""
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,23 +49,23 @@ def find_leftovers(folder="."):
     """Every `Leftover` below results/ and reports/ of a working directory, by kind and path.
 
     Of the runs that one network had with one seed, under different fingerprints, these stay: the
-    one that was written to last, and the one whose result is published. A folder of a run that
-    some process holds is none.
+    one that was written to last, and the one whose result is published. What a living process
+    holds is no leftover.
     """
     found, below = [], []
     for root in (RESULTS, REPORTS):
         for path, folders, files in os.walk(Path(folder, root)):
             path = Path(path)
             kept = [name for name in folders if not _partial(name)]
-            found += [_leftover(path / name, WRITES) for name in folders if name not in kept]
+            found += [(path / name, WRITES) for name in folders if name not in kept]
             folders[:] = kept
             below += [path] if any(map(FINGERPRINT.fullmatch, folders)) else []
-            found += [_leftover(path / name, WRITES) for name in files if _temporary(name)]
-            found += [_leftover(path / name, BROKEN) for name in files if name.endswith(DAMAGED)]
+            found += [(path / name, WRITES) for name in files if _temporary(name)]
+            found += [(path / name, BROKEN) for name in files if name.endswith(DAMAGED)]
     runs = [run for path in below for run in _superseded(path)]
-    found = [entry for entry in found if not set(entry.path.parents) & set(runs)]
-    found += [_leftover(path, RUNS) for path in runs]
-    return sorted(found, key=lambda entry: (entry.kind, entry.path))
+    found = [(path, kind) for path, kind in found if not set(path.parents) & set(runs)]
+    entries = [_leftover(*entry) for entry in [*found, *((path, RUNS) for path in runs)]]
+    return sorted(filter(None, entries), key=lambda entry: (entry.kind, entry.path))
 
 
 def remove_leftovers(leftovers, folder=".", minutes=10):
@@ -123,7 +126,7 @@ def _superseded(parent):
     """Folders of runs below `parent` that a newer one of another fingerprint stands beside."""
     runs = [path for path in parent.iterdir() if FINGERPRINT.fullmatch(path.name)]
     newest = max(runs, key=_written)
-    return [run for run in runs if run != newest and not _published(run) and not _held(run)]
+    return [run for run in runs if run != newest and not _published(run)]
 
 
 def _published(run):
@@ -140,31 +143,35 @@ def _published(run):
     return False
 
 
-def _held(run):
-    """Whether a process holds the run."""
-    if not (run / LOCK).exists():
-        return False
-    lock = try_lock(run / LOCK)
-    if lock:
+@contextlib.contextmanager
+def _taken(path):
+    """Hold what a living writer of a file or folder would hold; yield whether that was free."""
+    try:
+        if path.is_dir():
+            lock = try_lock(path / LOCK)
+        else:
+            lock = open(path, "rb")  # noqa: SIM115 (closed below)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        lock = None
+    except BlockingIOError:
         lock.close()
-    return lock is None
+        lock = None
+    try:
+        yield lock is not None
+    finally:
+        if lock:
+            lock.close()
 
 
 def _removed(entry):
     """Remove a leftover; False where a process holds it."""
-    if entry.path.is_file():
-        entry.path.unlink()
-        return True
-    held = entry.kind == RUNS
-    lock = try_lock(entry.path / LOCK) if held else None
-    if held and lock is None:
-        return False
-    try:
-        shutil.rmtree(entry.path)
-    finally:
-        if lock:
-            lock.close()
-    return True
+    with _taken(entry.path) as free:
+        if free and entry.path.is_dir():
+            shutil.rmtree(entry.path)
+        elif free:
+            entry.path.unlink()
+    return free
 
 
 def _alone(path):
@@ -195,19 +202,32 @@ def _partial(name):
 
 
 def _leftover(path, kind):
-    return Leftover(path, kind, sum(map(_freed, _files(path))), _written(path))
+    """The `Leftover` at a path; None where a process holds it, or has just removed it."""
+    stats, lockable = _stats(path), path.is_file() or (path / LOCK).exists()
+    if not stats or (lockable and not _free(path)):
+        return None
+    # other names of a file keep its bytes
+    size = sum(found.st_size for found in stats if found.st_nlink == 1)
+    return Leftover(path, kind, size, max(found.st_mtime for found in stats))
 
 
-def _freed(path):
-    found = path.lstat()
-    return found.st_size if found.st_nlink == 1 else 0
+def _free(path):
+    with _taken(path) as free:
+        return free
 
 
 def _written(path):
-    """When the newest of its files was written; a lock is written to by who looks at it."""
-    files = [file for file in _files(path) if file.name != LOCK]
-    return max(file.lstat().st_mtime for file in files or [path])
+    return max((found.st_mtime for found in _stats(path)), default=0)
 
 
-def _files(path):
-    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+def _stats(path):
+    """What the system says of a folder's files, its lock apart; of itself where it has none."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.name != LOCK]
+    found = [_stat(file) for file in files]
+    found = [entry for entry in found if entry and stat.S_ISREG(entry.st_mode)]
+    return found or list(filter(None, [_stat(path)]))
+
+
+def _stat(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.lstat()

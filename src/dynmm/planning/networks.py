@@ -5,7 +5,7 @@ import torch
 from dynmm.models.experts.build import expert_from
 from dynmm.models.experts.dynamic_build import dynamic_from, freeze, trained_part
 from dynmm.models.segmentation.build import build_segmentation
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import NYUV2
 
 
@@ -27,9 +27,10 @@ def _network(task, config, sizes, outputs):
     if task == NYUV2:
         network = {**config["network"], "pretrained": "none"}  # the tensors are the same
         return build_segmentation(config["training"]["model"], network)
-    load_task(task)  # registers its experts and gates
+    load_task(task)  # registers its experts
     if "expert" in config:
         return expert_from(task, config["expert"], sizes, outputs)
+    load_gating(task)  # registers its gates
     model = dynamic_from(task, config, sizes, outputs)
     freeze(model, config["training"]["freeze"])
     return trained_part(model)
