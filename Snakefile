@@ -26,6 +26,7 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/modality_reports.smk"
 include: "rules/reports.smk"
+include: "rules/common_current.smk"
 include: "rules/common_partial.smk"
 include: "rules/partial.smk"
 

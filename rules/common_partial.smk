@@ -1,61 +1,17 @@
-# What partial reports share: which results are there as config and code say today, and what lacks.
-# Needs: common.smk, common_modality.smk; Snakemake's records of the jobs that it finished.
+# What partial reports share: of which results each is made, and what lacks.
+# Needs: common.smk, common_modality.smk, common_current.smk.
 # Makes: no files. Nothing is looked at before a partial report is asked for.
 
 import collections
 
-from snakemake.jobs import Job
-
 from dynmm.configuration.grid import inference_mode, title_in_grid
-from dynmm.files import sha256
 from dynmm.reporting.gaps import Gaps, Lacking, counted, lacking
 from dynmm.vocabulary import NYUV2
 
 # a result of one model and seed: its task, the model's key, the seed
 RESULT = re.compile(r"results/[^/]+/(\w+)/\w+/(.+)/seed~?(\d+)(?:\.\w+|/[^/]+)")
-OF_GRID = "dynamic/lambda~"
+OF_GRID = "lambda~"
 STUDY = Lacking("the routing study")
-
-
-@functools.cache
-def is_current(path):
-    """Whether a result is there, and Snakemake would leave alone it and all that it follows from.
-
-    What is prepared stands for the raw files.
-    """
-    if not Path(path).exists():
-        return False
-    maker = next((r for r in workflow.rules if r.is_producer(path)), None)
-    if maker is None:
-        return True
-    job = Job(maker, workflow.dag, maker.get_wildcards(path))
-    if not _is_made_by(job, path):
-        return False
-    return maker.name.startswith("prepare_") or all(
-        _was_read(job, path, file) and is_current(str(file)) for file in job.input
-    )
-
-
-def _is_made_by(job, path):
-    """Whether a file was made with today's settings, by today's code, from the same set of inputs.
-
-    So say Snakemake's records. Where they are lost, a result that holds its settings says it.
-    """
-    records = workflow.persistence
-    if records.has_metadata(job):
-        return not records.params_changed(job) and not any(records.input_changed(job))
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))["provenance"]["config"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-    return found == json.loads(job.params.get("config", "{}"))
-
-
-def _was_read(job, path, file):
-    """Whether a job has read the bytes that its input has now."""
-    if not Path(file).exists() or Path(file).stat().st_mtime <= Path(path).stat().st_mtime:
-        return True
-    return workflow.persistence.input_checksums(job, file) == {f"sha256:{sha256(file)}"}
 
 
 def results_behind(report):
@@ -95,7 +51,7 @@ def _studied_files(result):
     """What the routing study reads of a result: a gate's choices, and all paths under it."""
     if not _is_gate(result):
         return [result]
-    task, key, seed = RESULT.fullmatch(result).groups()
+    task, key, seed = _model_of(result)
     if task == NYUV2:
         owner = weights_owner(config[NYUV2]["runs"], key)
         places = (f"metrics/{owner}/seed{seed}/metrics.json", f"routing/{owner}/seed{seed}.npz")
@@ -113,10 +69,16 @@ def _studied_files(result):
 
 def _is_gate(result):
     """Whether a result is of a gate that chooses one path for a sample."""
-    task, key, _ = RESULT.fullmatch(result).groups()
+    task, key, _ = _model_of(result)
     if task == NYUV2:
         return weights_owner(config[NYUV2]["runs"], key) in routing.gated_runs(config)
     return "~" in key and inference_mode(point_at(config[task], key)) == "hard"
+
+
+def _model_of(result):
+    """Task, key and seed of the model behind a result; None for what is of several models."""
+    match = RESULT.fullmatch(result)
+    return match and (match[1], match[2], int(match[3]))
 
 
 def _task_of(report):
@@ -138,7 +100,7 @@ def can_be_made(report):
     if report.startswith("routing_"):
         return study_of(_task_of(report)) is not None
     if report == "figure5" or report in modality_reports.TRADEOFFS:
-        return any(OF_GRID in result for result in found)
+        return any(_model_of(result)[1].startswith(OF_GRID) for result in found)
     return bool(found)
 
 
@@ -170,12 +132,11 @@ def models_lacking(report):
 def _described(result, report):
     """Name in print and seed of a result that lacks, and whether it is there but out of date."""
     stale = Path(result).exists() and not is_current(result)
-    match = RESULT.fullmatch(result)
-    if match is None:
+    if _model_of(result) is None:
         return Path(result).stem.replace("_", " "), None, stale
-    task, key, seed = match.groups()
+    task, key, seed = _model_of(result)
     name = title_in_grid(config[task], point_at(config[task], key)) if "~" in key else key
-    return f"{name} on {task}" if report == "robustness" else name, int(seed), stale
+    return f"{name} on {task}" if report == "robustness" else name, seed, stale
 
 
 def words_of(report):
@@ -187,9 +148,13 @@ def words_of(report):
 def gaps_in(report):
     """What the program of a partial report has to know of its gaps."""
     whole = "Partial" if models_lacking(report) else "Complete"
-    matches = filter(None, map(RESULT.fullmatch, results_missing(report)))
-    missing = collections.Counter(match[2] for match in matches if "~" not in match[2])
-    return Gaps(f"{whole}: {words_of(report)}.", len(config["seeds"]), dict(missing))
+    missing, modes = collections.Counter(), set()
+    for task, key, _ in filter(None, map(_model_of, results_missing(report))):
+        if key.startswith(OF_GRID):
+            modes.add(inference_mode(point_at(config[task], key)))
+        elif "~" not in key:
+            missing[key] += 1
+    return Gaps(f"{whole}: {words_of(report)}.", len(config["seeds"]), missing, sorted(modes))
 
 
 def of_report(pattern, files):
@@ -238,19 +203,16 @@ def validation_found(report):
 
 def forced_paths_found(report):
     """The forced paths under the gates of a report, without those of budgets: they have none."""
-    named = [RESULT.fullmatch(result).groups() for result in results_found(report)]
     return [
         _below(NYUV2, f"routing/{run}/seed{seed}.npz")
-        for _, run, seed in named
+        for _, run, seed in map(_model_of, results_found(report))
         if run in routing.gated_runs(config)
     ]
 
 
 def sweeps_found(task):
     """Function of a report: its noise sweeps of one task."""
-    return lambda report: [
-        result for result in results_found(report) if RESULT.fullmatch(result)[1] == task
-    ]
+    return lambda report: [r for r in results_found(report) if _model_of(r)[0] == task]
 
 
 @or_stop

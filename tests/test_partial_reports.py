@@ -40,8 +40,8 @@ def closed():
     style.plt.close("all")
 
 
-def gaps(seeds=2, **missing):
-    return Gaps(REMARK, seeds, missing).entry()
+def gaps(modes=(), **missing):
+    return Gaps(REMARK, 2, missing, modes).entry()
 
 
 def test_models_are_named_once_with_their_seeds_and_the_rest_is_counted():
@@ -111,6 +111,17 @@ def test_a_row_of_table_1_whose_point_lacks_says_so(tmp_path):
     assert missing["Ours"] == 1
     assert missing["MI-Matrix"] == 0, "an expert that config leaves out does not lack"
     assert "DynMM-a (lacking)" in markdown(table).split("## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("modes", "hard", "soft"), [((), 0, 0), (("hard",), 2, 0), (("soft",), 0, 2)]
+)
+def test_rows_that_take_any_point_say_so_where_such_points_lack(tmp_path, modes, hard, soft):
+    records = read_records([write_expert(tmp_path, "mmimdb", "text", 0, f1(0.4))])
+    table = build_modality_table("table1", read_paper(PAPER), records, gaps(modes))
+    missing = table.frame["seeds_missing"].set_axis(table.frame["method"].str.split(" ").str[0])
+    assert missing[["DynMM-a", "DynMM-b", "DynMM-c"]].tolist() == [hard] * 3
+    assert missing["DynMM-d"] == soft
 
 
 def figure_texts(fig):

@@ -19,7 +19,7 @@ def main(arguments):
     config, gaps = arguments.config, Gaps.of(arguments.config)
     frame = read_sweeps(arguments.sweeps)
     experts, dynamic = config["experts"], config["dynamic"]
-    score = headings.score(config["score"])
+    score, swept = headings.score(config["score"]), set(frame["model"])
     names = {
         name: f"{headings.expert_title(name)} (E{place})"
         for place, name in enumerate(experts, start=1)
@@ -37,7 +37,7 @@ def main(arguments):
         remarks=gaps.remarks,
         lacking=gaps.missing,
         notes=[
-            *(f"{entry['title']}: {_settings(entry['point'])}" for entry in dynamic),
+            *(f"{e['title']}: {_settings(e['point'])}" for e in dynamic if e["model"] in swept),
             f"each {config['per']} is noisy with probability 0.33 a modality; "
             f"{MISSING_MARK}: the modality set to zero everywhere; {counts_note(frame)}",
             f"data: {config['content']}; preset: {config['preset']}",

@@ -1,6 +1,6 @@
 """What a table or figure lacks, in words: "Partial: 37 of 42 results; lacking: lrtf (seed 1)."."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
@@ -66,11 +66,13 @@ class Gaps:
         remark: a sentence for print; empty for a report that has to be complete.
         seeds: how many results a point of the grid has when complete.
         missing: run or expert -> how many of its results lack.
+        modes: how the gates of points of the grid that lack choose in inference, hard or soft.
     """
 
     remark: str = ""
     seeds: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    modes: Sequence[str] = ()
 
     @classmethod
     def of(cls, config):

@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import replace
 
-from dynmm.configuration.grid import BUDGET, GATE, KEYS
+from dynmm.configuration.grid import BUDGET, GATE, HARD, INFERENCE, KEYS
 from dynmm.errors import InputError
 from dynmm.reporting import headings
 from dynmm.reporting.gaps import Gaps
@@ -73,7 +73,7 @@ def build_modality_table(name, paper, records, config, routing=None):
     """
     block, gaps = paper[name], Gaps.of(config)
     experts, points = split_records(with_gains(records, routing), block["task"])
-    wanted = _wanted(paper, block, points, config.get("points", {}))
+    wanted = _wanted(paper, block, points, config.get("points", {}), gaps)
     static = [row for row in block["rows"] if not _is_dynamic(row)]
     published = {row["key"] for row in static}
     rows = [_expert_row(row, experts.get(row["key"], []), gaps) for row in static]
@@ -119,11 +119,11 @@ def build_modality_table(name, paper, records, config, routing=None):
     )
 
 
-def _wanted(paper, block, points, named):
+def _wanted(paper, block, points, named, gaps):
     """Row key -> what it asks for.
 
     A row that config names must have its point; where the grid has no point of a default row's
-    kind (such as soft gates), that row shows the paper's values alone.
+    kind (such as soft gates), and none lacks, that row shows the paper's values alone.
     """
     keys = [row["key"] for row in block["rows"] if _is_dynamic(row)]
     unknown = [row for row in named if row not in keys]
@@ -132,7 +132,11 @@ def _wanted(paper, block, points, named):
             "unknown row", key=f"points.{unknown[0]}", found=unknown[0], expected=", ".join(keys)
         )
     defaults = {key: default_point(paper, block["task"], key) for key in keys}
-    possible = {key: wanted for key, wanted in defaults.items() if fitting_points(points, wanted)}
+    possible = {
+        key: wanted
+        for key, wanted in defaults.items()
+        if fitting_points(points, wanted) or wanted.get(INFERENCE, HARD) in gaps.modes
+    }
     return possible | dict(named)
 
 

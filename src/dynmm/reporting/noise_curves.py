@@ -85,7 +85,7 @@ def noise_figure(frame, panels, *, models, settings, notes, remarks=(), lacking=
     levels = sorted(frame["level"].dropna().unique())
     apart = levels[-1] + 0.3 * (levels[-1] - levels[0])
     fig, axes = style.figure(
-        height=ROW_HEIGHT * len(panels) + FOOT_HEIGHT,
+        height=ROW_HEIGHT * max(2, len(panels)) + FOOT_HEIGHT,  # notes need as much room for one
         nrows=len(panels),
         ncols=len(settings),
         sharex=True,
