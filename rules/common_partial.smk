@@ -57,7 +57,7 @@ def _studied_files(result):
         places = (f"metrics/{owner}/seed{seed}/metrics.json", f"routing/{owner}/seed{seed}.npz")
         return [result, *(_below(task, place) for place in places)]
     names = ["metrics.json"]
-    if modality.has_constant_experts(point_at(config[task], key)):
+    if modality.has_constant_experts(points_of(task)[key]):
         names += ["predictions.npz", "outputs_validation.npy"]
     under = [
         _below(task, f"experts/{expert}/seed{seed}/{name}")
@@ -72,7 +72,7 @@ def _is_gate(result):
     task, key, _ = _model_of(result)
     if task == NYUV2:
         return weights_owner(config[NYUV2]["runs"], key) in routing.gated_runs(config)
-    return "~" in key and inference_mode(point_at(config[task], key)) == "hard"
+    return "~" in key and inference_mode(points_of(task)[key]) == "hard"
 
 
 def _model_of(result):
@@ -135,7 +135,7 @@ def _described(result, report):
     if _model_of(result) is None:
         return Path(result).stem.replace("_", " "), None, stale
     task, key, seed = _model_of(result)
-    name = title_in_grid(config[task], point_at(config[task], key)) if "~" in key else key
+    name = title_in_grid(config[task], points_of(task)[key]) if "~" in key else key
     return f"{name} on {task}" if report == "robustness" else name, seed, stale
 
 
@@ -151,7 +151,7 @@ def gaps_in(report):
     missing, modes = collections.Counter(), set()
     for task, key, _ in filter(None, map(_model_of, results_missing(report))):
         if key.startswith(OF_GRID):
-            modes.add(inference_mode(point_at(config[task], key)))
+            modes.add(inference_mode(points_of(task)[key]))
         elif "~" not in key:
             missing[key] += 1
     return Gaps(f"{whole}: {words_of(report)}.", len(config["seeds"]), missing, sorted(modes))
