@@ -5,6 +5,7 @@ import socketserver
 import ssl
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,13 +21,16 @@ class LoopbackDrive:
         cut: number of downloads to break off in the middle.
         status: of the folder's page.
         requests: paths that were asked for.
+        dribble: send a byte now and then.
+        number: how often the files were replaced, which gives them other ids.
     """
 
     def __init__(self):
         self.files, self.confirm, self.cut, self.status, self.requests = {}, False, 0, 200, []
+        self.dribble, self.number = False, 0
 
     def id_of(self, name):
-        return f"{name.replace('.', '-'):x<30}"
+        return f"{name.replace('.', '-'):x<29}{self.number}"
 
 
 def make_certificate(folder):
@@ -127,4 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[start : start + (len(data) - start) // 2])
             self.close_connection = True
             return
-        self.wfile.write(data[start:])
+        with contextlib.suppress(OSError):
+            while self.drive.dribble and start < len(data):
+                self.wfile.write(data[start : start + 1])
+                start += 1
+                time.sleep(0.02)
+            self.wfile.write(data[start:])

@@ -235,7 +235,7 @@ def test_killed_in_the_middle_then_resumed(server, tmp_path):
     victim.wait()
     arrived = part.stat().st_size
     assert 0 < arrived < len(CONTENT)
-    assert files(tmp_path) == ["file.bin.part"]
+    assert files(tmp_path) == ["file.bin.part", "file.bin.part.json"]
     server.delay = 0
     fetch(server, tmp_path / "file.bin")
     assert server.requests[-1] == ("/file.bin", f"bytes={arrived}-")

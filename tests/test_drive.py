@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import loopback_drive
+from dynmm.data.download import patience
 from dynmm.data.download.datasets import fetch_missing
 from dynmm.data.download.drive import download_from_folder, is_drive_folder
 from dynmm.errors import InputError
@@ -86,6 +87,34 @@ def test_a_later_call_continues(tmp_path, drive):
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
+def test_a_file_that_dribbles_is_given_up_and_kept(tmp_path, drive, monkeypatch):
+    monkeypatch.setattr(patience, "WINDOW", 0.5)
+    drive.cut = 1
+    failure(tmp_path)
+    drive.dribble = True
+    assert "timeout: hardly a byte came (2 attempts" in failure(tmp_path, retries=1)
+    kept = [path.stat().st_size for path in tmp_path.iterdir() if path.suffix == ".part"]
+    assert len(kept) == 1 and kept[0] > 0
+    drive.dribble = False
+    assert fetch(tmp_path) is True
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_what_came_of_a_replaced_file_is_dropped(tmp_path, drive):
+    drive.cut = 1
+    failure(tmp_path)
+    drive.number, drive.files[NAME] = 1, CONTENT[:1] + CONTENT[1:-1][::-1] + CONTENT[-1:]
+    assert fetch(tmp_path) is True
+    assert (tmp_path / NAME).read_bytes() == drive.files[NAME]
+
+
+def test_an_empty_file_is_refused(tmp_path, drive):
+    drive.files[NAME] = b""
+    assert "an empty file" in failure(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_bytes(tmp_path, drive):
     text = failure(tmp_path, sha256="0" * 64)
     assert hashlib.sha256(CONTENT).hexdigest() in text
@@ -96,7 +125,7 @@ def test_wrong_bytes(tmp_path, drive):
 @pytest.mark.parametrize("content", [CONTENT[:-1], b"<!DOCTYPE html>quota exceeded."])
 def test_what_is_no_whole_pickle(tmp_path, drive, content):
     drive.files[NAME] = content
-    assert "no whole pickle" in failure(tmp_path)
+    assert ("a web page" if content.startswith(b"<") else "no whole pickle") in failure(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,7 +145,7 @@ def test_no_network(tmp_path, monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     text = failure(tmp_path, retries=1)
-    assert "no connection (ProxyError) (2 attempts)" in text
+    assert "no connection (ProxyError) (2 attempts" in text
 
 
 def test_addresses_of_folders():

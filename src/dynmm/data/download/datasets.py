@@ -1,6 +1,7 @@
 """The raw files of a data set, as `config/datasets.yaml` describes them."""
 
 import logging
+import re
 from pathlib import Path
 
 from dynmm.data.download.drive import download_from_folder, is_drive_folder
@@ -13,6 +14,8 @@ from dynmm.errors import InputError
 ENTRY_KEYS = {"name", "page", "licence", "files"}
 FILE_KEYS = {"addresses", "bytes", "md5", "sha256", "by_hand"}
 FILE_MAY_SAY = {"about_gb"}  # for the documents
+DESCRIPTION = "config/datasets.yaml"
+ADDRESS = re.compile(r"https?://[^\s/]+/?\S*\Z")
 # file -> the data sets that are read of it, and what checks their content
 IN_PARTS = {MOVIES: (list(RawMovies.layout), check_movies)}
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ def fetch_missing(entry, raw_dir, names=None, **options):
     """
     _check_keys(entry, ENTRY_KEYS, "entry")
     files = entry["files"]
+    _check_names(files)
     unknown = sorted(set(names or ()) - set(files))
     if unknown:
         raise InputError(
@@ -47,7 +51,7 @@ def fetch_missing(entry, raw_dir, names=None, **options):
     fetched, failures = [], []
     for name in names or files:
         source, target = files[name], Path(raw_dir) / name
-        _check_keys(source, FILE_KEYS, name, FILE_MAY_SAY)
+        _check_source(source, name)
         if not target.exists():
             log.info("fetching %s from %s; licence: %s", name, entry["page"], entry["licence"])
         try:
@@ -71,13 +75,43 @@ def _fetch(source, target, options):
     return download(addresses, target, **checks, **options)
 
 
+def _check_names(files):
+    """A raw file lies in the folder of its data set and nowhere else."""
+    names = list(files) if isinstance(files, dict) else [files]
+    for name in names:
+        alone = isinstance(name, str) and Path(name).name == name and name not in ("", "..")
+        if not alone or not name.isprintable():
+            raise _malformed("files", repr(name)[:80], "names of files, without folders")
+
+
+def _check_source(source, name):
+    _check_keys(source, FILE_KEYS, name, FILE_MAY_SAY)
+    addresses, size = source["addresses"], source["bytes"]
+    texts = isinstance(addresses, list) and all(isinstance(one, str) for one in addresses)
+    if not texts or not addresses or not all(map(ADDRESS.match, addresses)):
+        raise _malformed(f"{name}.addresses", str(addresses)[:80], "a list of http(s) addresses")
+    if size is not None and (type(size) is not int or size < 1):
+        raise _malformed(f"{name}.bytes", size, "a length, or null")
+    for key, digits in (("md5", 32), ("sha256", 64)):
+        digest = source[key]
+        right = isinstance(digest, str) and re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", digest)
+        if digest is not None and not right:
+            raise _malformed(f"{name}.{key}", digest, f"{digits} hex digits in quotes, or null")
+
+
+def _malformed(key, found, expected):
+    return InputError(
+        "malformed description of a raw data set",
+        file=DESCRIPTION,
+        key=key,
+        found=found,
+        expected=expected,
+    )
+
+
 def _check_keys(mapping, keys, place, optional=frozenset()):
     found = set(mapping) if isinstance(mapping, dict) else set()
     if found - optional != keys:
-        raise InputError(
-            "malformed description of a raw data set",
-            file="config/datasets.yaml",
-            key=place,
-            found=", ".join(sorted(found)) or "nothing",
-            expected=", ".join(sorted(keys)),
+        raise _malformed(
+            place, ", ".join(sorted(map(str, found))) or "nothing", ", ".join(sorted(keys))
         )

@@ -1,24 +1,30 @@
 """Files in a shared Google Drive folder, fetched through gdown.
 
 gdown knows Google's folder pages and the confirmation that large files ask for. What comes is
-checked like any other download, and the messages are those of `dynmm.data.download.transfer`.
+checked like any other download, and waited for as long.
 """
 
-import logging
 import re
 import sys
-import time
 from pathlib import Path
 
 import gdown
 import requests
 
-from dynmm.data.download.transfer import MAX_PAUSE, TIMEOUT, download
+from dynmm.data.download import part_file
+from dynmm.data.download.patience import (
+    TIMEOUT,
+    AddressError,
+    AttemptError,
+    Attempts,
+    asked_pause,
+    least_rate,
+)
+from dynmm.data.download.transfer import difference, download
 from dynmm.errors import InputError
 
 FOLDER = re.compile(r"https://drive\.google\.com/drive/folders/([\w-]+)/?")
 PICKLE_START, PICKLE_END = b"\x80", b"."
-log = logging.getLogger(__name__)
 
 
 def is_drive_folder(address):
@@ -29,16 +35,16 @@ def is_drive_folder(address):
 def download_from_folder(addresses, target, size=None, sha256=None, md5=None, retries=5, pause=1.0):
     """Fetch `target` unless it is there: the file of its name in a Google Drive folder.
 
-    Bytes go to a file beside `target`, where a later call continues; the finished file is checked
-    against `size`, checksums and, a pickle, its first and last byte, and then renamed, so `target`
-    exists whole or not at all.
+    Bytes go to a file beside `target`, where a later call continues if the folder still holds the
+    same file; the finished one is checked against `size`, checksums and, a pickle, its first and
+    last byte, and then renamed, so `target` exists whole or not at all.
 
     Args:
         addresses: `https://drive.google.com/drive/folders/ID`, or a list that holds it alone.
         target: path of the file.
         size: its length in bytes, if known.
         sha256, md5: its hex digests, if known.
-        retries: attempts beyond the first.
+        retries: attempts in a row and without progress, beyond the first.
         pause: seconds before the first of them, doubled for each further one.
 
     Returns:
@@ -55,13 +61,19 @@ def download_from_folder(addresses, target, size=None, sha256=None, md5=None, re
         return download(address, target, **checks)  # judges what is there, fetches nothing
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
-    problem = _with_retries(lambda: _fetch(address, target.name, part), retries, pause)
-    if problem is None:
-        problem = _wrong_content(part, checks)
+    try:
+        _fetch(address, target.name, part, Attempts(address, retries, pause))
+    except AddressError as reason:
+        problem = reason
+        if not _pieces(part):
+            part_file.forget(part)
+    else:
+        problem = _wrong_content(part, checks, target)
         if problem is None:
             part.rename(target)
+            part_file.forget(part)
             return True
-        part.unlink()
+        part_file.remove(part)
     raise InputError(
         "download failed",
         file=target,
@@ -71,22 +83,21 @@ def download_from_folder(addresses, target, size=None, sha256=None, md5=None, re
     )
 
 
-def _with_retries(attempt, retries, pause):
-    """Call until it succeeds; the last failure in words, or None."""
-    for failed in range(1, retries + 2):
+def _fetch(address, name, part, attempts):
+    """Bring the file beside `part` to its end, where it takes that name."""
+    while True:
+        before = _arrived(part)
         try:
-            return attempt()
+            return _attempt(address, name, part)
+        except AddressError:
+            raise
         # gdown reads Google's pages, and raises whatever it stumbles on where they changed
         except Exception as error:
-            reason = _reason(error)
-        if failed <= retries:
-            wait = min(pause * 2 ** (failed - 1), MAX_PAUSE)
-            log.info("%s; trying again in %.3g s", reason, wait)
-            time.sleep(wait)
-    return f"{reason} ({retries + 1} attempts)"
+            asked = asked_pause(getattr(error, "response", None))
+            attempts.failed(AttemptError(_reason(error), asked), _arrived(part) - before)
 
 
-def _fetch(address, name, part):
+def _attempt(address, name, part):
     folder = FOLDER.fullmatch(address)
     listed = gdown.download_folder(
         id=folder[1], skip_download=True, quiet=True, use_cookies=False, timeout=TIMEOUT
@@ -94,29 +105,49 @@ def _fetch(address, name, part):
     found = [file for file in listed if Path(file.path).name == name]
     if not found:
         names = ", ".join(sorted(Path(file.path).name for file in listed)) or "nothing"
-        return f"the folder holds no {name}, but {names}"
-    gdown.download(
-        id=found[0].id,
-        output=str(part),
-        resume=True,
-        quiet=not sys.stderr.isatty(),
-        use_cookies=False,
-        timeout=TIMEOUT,
-    )
-    return None
+        raise AddressError(f"the folder holds no {name}, but {names}")
+    _keep_if_same(part, found[0].id)
+    with least_rate() as (cancel, tell):
+        gdown.download(
+            id=found[0].id,
+            output=str(part),
+            resume=True,
+            quiet=not sys.stderr.isatty(),
+            use_cookies=False,
+            timeout=TIMEOUT,
+            cancel=cancel,
+            progress=tell,
+        )
 
 
-def _wrong_content(part, checks):
+def _keep_if_same(part, identity):
+    """Drop what an earlier call left of a file that another one replaced."""
+    if part_file.note_of(part) != identity:
+        for path in _pieces(part):
+            path.unlink()
+        part_file.note(part, identity)
+
+
+def _pieces(part):
+    """What gdown left beside `part`: its name, eight letters and .part."""
+    pattern = re.compile(re.escape(part.name) + r".{8}\.part")
+    return [path for path in part.parent.iterdir() if pattern.fullmatch(path.name)]
+
+
+def _arrived(part):
+    return sum(path.stat().st_size for path in _pieces(part))
+
+
+def _wrong_content(part, checks, target):
     """What is wrong with the fetched file in words, or None."""
-    try:
-        download([], part, **checks)
-    except InputError as error:
-        return f"wrong content, {error.found} instead of {error.expected}"
+    problem = difference(part, checks, target.suffix)
+    if problem is not None:
+        return f"wrong content, {problem[0]} instead of {problem[1]}"
     with open(part, "rb") as file:
         first = file.read(1)
-        file.seek(-1 if first else 0, 2)
+        file.seek(-1, 2)
         last = file.read(1)
-    if ".pkl" in part.suffixes and (first, last) != (PICKLE_START, PICKLE_END):
+    if target.suffix == ".pkl" and (first, last) != (PICKLE_START, PICKLE_END):
         return f"wrong content, {part.stat().st_size} bytes that are no whole pickle"
     return None
 
@@ -124,4 +155,6 @@ def _wrong_content(part, checks):
 def _reason(error):
     if isinstance(error, requests.RequestException):
         return f"no connection ({type(error).__name__})"
+    if isinstance(error, gdown.exceptions.DownloadCancelled):
+        return "timeout: hardly a byte came"
     return re.sub(r"\s+", " ", f"{error}").strip() or type(error).__name__

@@ -1,26 +1,23 @@
 """A remote file read by byte ranges over HTTP, as a Python file object."""
 
 import io
-import logging
-import re
-import time
 
 import requests
 
-TIMEOUT = (20, 60)  # seconds to connect, and between two blocks
+from dynmm.data.download.patience import (
+    AddressError,
+    AttemptError,
+    Attempts,
+    answer,
+    body,
+    content_range,
+)
+
 BLOCK = 1 << 16  # an HDF5 file's metadata are small pieces far apart
-STREAM_BYTES = 1 << 14  # of a connection that breaks off, at most this much is lost
-MAX_PAUSE = 60
-FINAL_STATUS = set(range(400, 500)) - {408, 429}  # what a retry would only repeat
-log = logging.getLogger(__name__)
 
 
 class NoRangesError(Exception):
     """The server sends whole files only."""
-
-
-class UnreachableError(Exception):
-    """The server does not deliver, whatever is tried again."""
 
 
 class RangedFile(io.RawIOBase):
@@ -28,7 +25,7 @@ class RangedFile(io.RawIOBase):
 
     Args:
         address: of the file.
-        retries: attempts in a row without a new byte before giving up.
+        retries: attempts in a row without progress before giving up.
         pause: seconds before the first such retry, doubled for each further one.
 
     Attributes:
@@ -38,15 +35,13 @@ class RangedFile(io.RawIOBase):
 
     Raises:
         NoRangesError: the server ignores the Range header.
-        UnreachableError: no answer, or an error that lasts.
+        AddressError: no answer, an error that lasts, or a file that changed meanwhile.
     """
 
     def __init__(self, address, retries=5, pause=1.0):
         self.address, self.retries, self.pause = address, retries, pause
         self.size, self.version, self.fetched = None, None, 0
         self._session = requests.Session()
-        # compressed transfer would make ranges those of another file
-        self._session.headers["Accept-Encoding"] = "identity"
         self._blocks, self._position = {}, 0
         b"".join(self.stream(0, 1))  # tells the size and whether there are ranges
 
@@ -86,27 +81,22 @@ class RangedFile(io.RawIOBase):
 
         Goes on with a new request where a connection breaks off.
         """
-        failed = 0
+        attempts = Attempts(self.address, self.retries, self.pause)
         while start < stop:
             begun = start
             try:
-                with self._request(start, stop) as response:
-                    for block in response.iter_content(STREAM_BYTES):
+                headers = {"Range": f"bytes={start}-{stop - 1}"}
+                with answer(self.address, headers, self._session) as response:
+                    self._judge(response, start)
+                    for block in body(response, BLOCK):
                         block = block[: stop - start]
                         start += len(block)
                         self.fetched += len(block)
                         yield block
-                if start == stop:
-                    return
-                reason = f"the connection ended at byte {start} of {stop}"
-            except requests.RequestException as error:
-                reason = str(error) or type(error).__name__
-            failed = 1 if start > begun else failed + 1
-            if failed > self.retries:
-                raise UnreachableError(f"{reason} ({failed} attempts without a new byte)")
-            wait = min(self.pause * 2 ** (failed - 1), MAX_PAUSE)
-            log.info("%s: %s; trying again in %.3g s", self.address, reason, wait)
-            time.sleep(wait)
+                if start < stop:
+                    raise AttemptError(f"the connection ended at byte {start} of {stop}")
+            except (AttemptError, requests.RequestException) as error:
+                attempts.failed(error, start - begun)
 
     def _block(self, number):
         if number not in self._blocks:
@@ -115,31 +105,15 @@ class RangedFile(io.RawIOBase):
             self._blocks[number] = b"".join(self.stream(start, stop))
         return self._blocks[number]
 
-    def _request(self, start, stop):
-        """A response to the range; also keeps or compares size and version."""
-        headers = {"Range": f"bytes={start}-{stop - 1}"}
-        response = self._session.get(self.address, headers=headers, stream=True, timeout=TIMEOUT)
-        try:
-            self._judge(response, start)
-        except BaseException:
-            response.close()
-            raise
-        return response
-
     def _judge(self, response, start):
-        status = response.status_code
-        if status == 200:
+        """Keep size and version, or compare them with those that were kept."""
+        if response.status_code == 200:
             raise NoRangesError("the server has no byte ranges")
-        if status in FINAL_STATUS:
-            raise UnreachableError(f"HTTP {status} {response.reason}")
-        if status != 206:
-            raise requests.RequestException(f"HTTP {status} {response.reason}")
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        if match is None or int(match[1]) != start:
-            raise NoRangesError(f"the server answers with other ranges ({response.headers})")
-        size = int(match[2])
+        found = content_range(response)
+        if found is None or found[0] != start or found[1] is None:
+            raise NoRangesError(f"the server answers with other ranges ({dict(response.headers)})")
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
         if self.size is None:
-            self.size, self.version = size, version
-        elif (size, version) != (self.size, self.version):
-            raise UnreachableError("the file changed on the server while it was read")
+            self.size, self.version = found[1], version
+        elif (found[1], version) != (self.size, self.version):
+            raise AddressError("the file changed on the server while it was read")

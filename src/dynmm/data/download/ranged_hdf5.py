@@ -5,9 +5,6 @@ structure of the file is read through a `RangedFile`, the wanted ranges are fetc
 HDF5 file of the same form is written; elsewhere the whole file is fetched.
 """
 
-import contextlib
-import fcntl
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -16,10 +13,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dynmm.data.download.ranged_file import NoRangesError, RangedFile, UnreachableError
+from dynmm.data.download import part_file
+from dynmm.data.download.patience import AddressError
+from dynmm.data.download.ranged_file import NoRangesError, RangedFile
 from dynmm.data.download.transfer import download
 from dynmm.errors import InputError
-from dynmm.files import atomic_path, write_json
+from dynmm.files import atomic_path
 
 COPY_BYTES = 8 << 20
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def fetch_datasets(addresses, target, keys, check, retries=5, pause=1.0):
     part = target.with_name(target.name + ".ranges")
     if target.exists():
         check(target)
-        _drop(part)
+        part_file.remove(part)
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -78,7 +77,7 @@ def fetch_datasets(addresses, target, keys, check, retries=5, pause=1.0):
         try:
             _fetch(address, target, part, keys, check, retries, pause)
             return True
-        except UnreachableError as reason:
+        except AddressError as reason:
             failures.append(f"{address}: {reason}")
         except (NoRangesError, NotInOnePieceError) as reason:
             log.info("%s: %s; fetching the whole file", address, reason)
@@ -126,17 +125,19 @@ def _fetch(address, target, part, keys, check, retries, pause):
     )
     identity = [address, remote.size, remote.version]
     identity += [[s.key, s.offset, list(s.shape), s.dtype.str] for s in found]
-    with _locked(part) as file:
-        _begin(file, part, identity)
+    with part_file.held(part) as file:
+        if part_file.note_of(part) != identity:  # of another remote file, or nobody knows of which
+            file.truncate(0)
+            part_file.note(part, identity)
         _fetch_ranges(remote, found, file)
         try:
             with atomic_path(target) as partial:
                 _assemble(found, file, partial)
                 check(partial)
         except InputError:
-            _drop(part)  # wrong ranges would stay wrong
+            part_file.remove(part)  # wrong ranges would stay wrong
             raise
-        _drop(part)
+        part_file.remove(part)
 
 
 def _locate_remote(remote, keys):
@@ -144,19 +145,7 @@ def _locate_remote(remote, keys):
         with h5py.File(remote, "r") as file:
             return locate(file, keys)
     except OSError as error:
-        raise UnreachableError(f"not a readable HDF5 file ({error})") from error
-
-
-def _begin(file, part, identity):
-    """Keep what an earlier call fetched of the same remote file, drop anything else."""
-    label = _label(part)
-    try:
-        same = json.loads(label.read_text(encoding="utf-8")) == identity
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        file.truncate(0)
-        write_json(label, identity)
+        raise AddressError(f"not a readable HDF5 file ({error})") from error
 
 
 def _fetch_ranges(remote, found, file):
@@ -193,26 +182,3 @@ def _fetch_whole(address, target, check, retries, pause):
     except InputError:
         target.unlink()
         raise
-
-
-@contextlib.contextmanager
-def _locked(part):
-    """Open the file of ranges for this process alone."""
-    with open(part, "a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                "another process is fetching this file", file=part, fix="Wait for it to end."
-            ) from error
-        yield file
-
-
-def _drop(part):
-    """Remove fetched ranges."""
-    part.unlink(missing_ok=True)
-    _label(part).unlink(missing_ok=True)
-
-
-def _label(part):
-    return part.with_name(part.name + ".json")

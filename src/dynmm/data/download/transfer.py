@@ -1,50 +1,46 @@
 """Downloads that resume, are checked, and appear whole or not at all."""
 
-import fcntl
 import hashlib
 import logging
 import os
-import re
 import shutil
-import sys
-import time
 from pathlib import Path
 
 import requests
-from tqdm import tqdm
 
+from dynmm.data.download import part_file
+from dynmm.data.download.patience import (
+    AddressError,
+    AttemptError,
+    Attempts,
+    answer,
+    body,
+    content_range,
+    version_of,
+)
+from dynmm.data.download.progress import Progress
 from dynmm.errors import InputError
 
-BLOCK = 1 << 16  # a cut connection loses the block under way
-TIMEOUT = (20, 60)  # seconds to connect, and between two blocks
-LOG_EVERY_SECONDS = 15
-MAX_PAUSE = 60
-# a client's mistake, which a retry repeats; 408 and 429 ask for one
-FINAL_STATUS = set(range(400, 500)) - {408, 416, 429}
+BLOCK = 1 << 16
+PAGE_STARTS = (b"<!doctype html", b"<html")
 log = logging.getLogger(__name__)
-
-
-class _AddressError(Exception):
-    """This address will not do, whatever is tried again."""
-
-
-class _BrokenTransferError(Exception):
-    """The transfer broke off; what came so far is in the .part file."""
 
 
 def download(addresses, target, size=None, sha256=None, md5=None, retries=5, pause=1.0):
     """Fetch `target` unless it is there, from the first of the addresses that delivers it.
 
-    Bytes go to `<target>.part`, which a later call continues where the server allows (Range). The
-    finished file is checked against `size` and checksums and then renamed, so `target` exists whole
-    or not at all. Progress is a bar on a terminal and a line now and then in a log.
+    Bytes go to `<target>.part`, which a later call continues where the server allows (Range) and
+    still has the same version, or a checksum tells in the end. The finished file is checked against
+    `size` and checksums and then renamed, so `target` exists whole or not at all; where none is
+    known, a file whose length the server does not tell, an empty file and a web page are refused.
+    Progress is a bar on a terminal and a line now and then in a log.
 
     Args:
         addresses: an address, or a list of it and its mirrors in the order to try.
         target: path of the file.
         size: its length in bytes, if known.
         sha256, md5: its hex digests, if known.
-        retries: attempts at one address, in a row and without a new byte, before the next one.
+        retries: attempts at one address, in a row and without progress, before the next one.
         pause: seconds before the first such retry, doubled for each further one.
 
     Returns:
@@ -63,27 +59,27 @@ def download(addresses, target, size=None, sha256=None, md5=None, retries=5, pau
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
-    with open(part, "ab") as file:
-        _lock(file, part)
+    with part_file.held(part) as file:
         waiting = list(addresses)
         while waiting:
             address, resumed = waiting.pop(0), part.stat().st_size > 0
             try:
-                _fetch(address, file, size, retries, pause)
-            except _AddressError as reason:
+                _fetch(_Transfer(address, file, part, checks), retries, pause)
+            except AddressError as reason:
                 failures.append(f"{address}: {reason}")
                 continue
-            problem = _difference(part, checks)
+            problem = difference(part, checks, target.suffix)
             if problem is None:
                 os.fsync(file.fileno())
                 part.rename(target)
+                part_file.forget(part)
                 return True
             file.truncate(0)
             failures.append(f"{address}: wrong content, {problem[0]} instead of {problem[1]}")
             if resumed:  # the fault may lie in what an earlier run left: once more, from nothing
                 waiting.insert(0, address)
         if not part.stat().st_size:
-            part.unlink()
+            part_file.remove(part)
     raise InputError(
         "download failed",
         file=target,
@@ -93,130 +89,138 @@ def download(addresses, target, size=None, sha256=None, md5=None, retries=5, pau
     )
 
 
-def _fetch(address, file, size, retries, pause):
-    """Bring the .part file to its end; raises _AddressError where this address cannot."""
-    failed = 0
+def difference(path, checks, suffix=".html"):
+    """What is wrong with a fetched file: (found, expected) of the first check that fails, or None.
+
+    Args:
+        path: of the file.
+        checks: its `size`, `sha256` and `md5`, each None where it is not known.
+        suffix: of the name that it shall have.
+    """
+    size = path.stat().st_size
+    if checks["size"] is not None and size != checks["size"]:
+        return f"{size} bytes", f"{checks['size']} bytes"
+    for name in ("sha256", "md5"):
+        if checks[name] is not None:
+            with open(path, "rb") as file:
+                found = hashlib.file_digest(file, name).hexdigest()
+            if found != checks[name].lower():
+                return f"{name} {found}", checks[name]
+    if not size and checks["size"] is None:
+        return "an empty file", "the file"
+    with open(path, "rb") as file:
+        start = file.read(512).lstrip().lower()
+    if start.startswith(PAGE_STARTS) and suffix != ".html":
+        return "a web page", "the file"
+    return None
+
+
+def _fetch(transfer, retries, pause):
+    """Bring the .part file to its end; raises AddressError where the address cannot."""
+    attempts = Attempts(transfer.address, retries, pause)
     while True:
-        before = file.seek(0, 2)
+        before = transfer.length()
         try:
-            return _transfer(address, file, size)
-        except ValueError as error:  # requests' own for an address it cannot read
-            raise _AddressError(error) from error
-        except (_BrokenTransferError, requests.RequestException) as error:
-            failed = 1 if file.seek(0, 2) > before else failed + 1
-            reason = _reason(error)
-            if failed > retries:
-                raise _AddressError(f"{reason} ({failed} attempts without a new byte)") from error
-            wait = min(pause * 2 ** (failed - 1), MAX_PAUSE)
-            log.info("%s: %s; trying again in %.3g s", address, reason, wait)
-            time.sleep(wait)
+            return transfer.attempt()
+        except (AttemptError, requests.RequestException) as error:
+            attempts.failed(error, transfer.length() - before)
         except OSError as error:
+            folder = transfer.part.parent
             raise InputError(
                 "the download cannot be written",
-                file=file.name,
+                file=transfer.part,
                 found=error,
-                fix=f"{shutil.disk_usage(Path(file.name).parent).free} bytes are free there.",
+                fix=f"{shutil.disk_usage(folder).free} bytes are free there.",
             ) from error
 
 
-def _reason(error):
-    """What went wrong, without the layers of requests and urllib3 around it."""
-    cause = error.args[0] if error.args else None
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    return str(getattr(cause, "reason", error)).rpartition("): ")[2] or type(error).__name__
+class _Transfer:
+    """One address and the .part file that it shall bring to its end."""
 
+    def __init__(self, address, file, part, checks):
+        self.address, self.file, self.part = address, file, part
+        self.size = checks["size"]
+        self.vouched = checks["sha256"] is not None or checks["md5"] is not None
 
-def _transfer(address, file, size):
-    """One request; appends to `file`, or starts it over where the server has no ranges."""
-    start = file.seek(0, 2)
-    if size is not None and start == size:
-        return
-    headers = {"Range": f"bytes={start}-"} if start else {}
-    # compressed transfer would make lengths and ranges those of another file
-    headers["Accept-Encoding"] = "identity"
-    with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if _is_complete(response, start):
+    def length(self):
+        """Bytes that came so far."""
+        return self.file.seek(0, 2)
+
+    def attempt(self):
+        """One request; appends to the file, or starts it over."""
+        version = self._version()
+        start = self.length()
+        if self.size is not None and start == self.size:
             return
-        total = _begin(response, file, start, size)
-        start = file.seek(0, 2)
-        with _Progress(Path(file.name).stem, start, total) as progress:
-            for block in response.iter_content(BLOCK):
-                file.write(block)
-                progress.add(len(block))
-            file.flush()
-    end = file.seek(0, 2)
-    if total is not None and end < total:
-        raise _BrokenTransferError(f"the connection ended after {end} of {total} bytes")
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and version:
+            headers["If-Range"] = version
+        with answer(self.address, headers) as response:
+            if response.status_code == 416:
+                return self._out_of_range(response, start)
+            total = self._begin(response, start, version)
+            with Progress(self.part.stem, self.length(), total) as progress:
+                for block in body(response, BLOCK):
+                    self.file.write(block)
+                    progress.add(len(block))
+                self.file.flush()
+        end = self.length()
+        if total is not None and end != total:
+            raise AttemptError(f"the connection ended after {end} of {total} bytes")
 
+    def _version(self):
+        """The version of what came so far, by the server's word.
 
-def _is_complete(response, start):
-    """Whether the server refuses the range because the .part file is at the end already."""
-    return response.status_code == 416 and (
-        response.headers.get("Content-Range", "").replace(" ", "") == f"bytes*/{start}"
-    )
+        Where nobody knows it and no checksum would tell, the file starts over: its two halves could
+        be of two files.
+        """
+        noted = part_file.note_of(self.part)
+        own = isinstance(noted, dict) and noted.get("address") == self.address
+        version = noted.get("version") if own else None
+        if self.length() and not self.vouched and not isinstance(version, str):
+            log.info(
+                "%s: nothing tells whether the file is still the same; starting over", self.part
+            )
+            self.file.truncate(0)
+        return version if isinstance(version, str) else None
 
+    def _out_of_range(self, response, start):
+        """The file is at its end already, or longer than what is there: then it is of another."""
+        said = response.headers.get("Content-Range", "").replace(" ", "")
+        if said != f"bytes*/{start}":
+            self.file.truncate(0)
+            raise AttemptError(f"the server has no bytes after {start}")
 
-def _begin(response, file, start, size):
-    """Judge the answer's head; returns the file's whole length, None if the server is silent."""
-    status = response.status_code
-    if status == 416:
-        file.truncate(0)  # the .part file is longer than what is there: it is of another file
-        raise _BrokenTransferError(f"the server has no bytes after {start}")
-    if status in FINAL_STATUS:
-        raise _AddressError(f"HTTP {status} {response.reason}")
-    if status not in (200, 206):
-        raise _BrokenTransferError(f"HTTP {status} {response.reason}")
-    kind = response.headers.get("Content-Type", "")
-    if kind.startswith("text/html") and not file.name.endswith(".html.part"):
-        raise _AddressError("answered with a web page instead of the file")
-    length = response.headers.get("Content-Length")
-    total = None if length is None else int(length)
-    if status == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if match is None or int(match[1]) != start:
-            raise _AddressError(f"answered with the wrong range, {response.headers}")
-        total = int(match[2]) if match[2] != "*" else None
-    elif start:
-        log.info("the server cannot continue at byte %d; starting over", start)
-        file.truncate(0)
-    if size is not None and total not in (None, size):
-        raise _AddressError(f"has {total} bytes instead of {size}")
-    return total
-
-
-class _Progress:
-    """A bar on a terminal, else a log line every LOG_EVERY_SECONDS."""
-
-    def __init__(self, name, start, total):
-        self._name, self._done, self._total = name, start, total
-        self._next = time.monotonic() + LOG_EVERY_SECONDS
-        self._bar = tqdm(
-            desc=name,
-            initial=start,
-            total=total,
-            unit="B",
-            unit_scale=True,
-            disable=not sys.stderr.isatty(),
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._bar.close()
-
-    def add(self, count):
-        self._done += count
-        self._bar.update(count)
-        if self._bar.disable and time.monotonic() >= self._next:
-            self._next = time.monotonic() + LOG_EVERY_SECONDS
-            share = f" ({self._done / self._total:.0%})" if self._total else ""
-            log.info("%s: %.1f MB%s", self._name, self._done / 1e6, share)
+    def _begin(self, response, start, version):
+        """Judge the answer's head; returns the file's whole length, None if nobody knows it."""
+        kind = response.headers.get("Content-Type", "")
+        if kind.startswith("text/html") and not self.part.name.endswith(".html.part"):
+            raise AddressError("answered with a web page instead of the file")
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdecimal() else None
+        if response.status_code == 206:
+            found = content_range(response)
+            if found is None or found[0] != start:
+                raise AddressError(f"answered with the wrong range, {dict(response.headers)}")
+            total = found[1]
+            if version and version_of(response) not in (None, version):
+                self.file.truncate(0)
+                raise AttemptError("the file changed on the server")
+        else:
+            if start:
+                log.info("the server does not continue at byte %d; starting over", start)
+            self.file.truncate(0)
+            part_file.note(self.part, {"address": self.address, "version": version_of(response)})
+        if self.size is not None and total not in (None, self.size):
+            raise AddressError(f"has {total} bytes instead of {self.size}")
+        chunked = response.headers.get("Transfer-Encoding") == "chunked"
+        if total is None and self.size is None and not self.vouched and not chunked:
+            raise AddressError("does not say how long the file is, so that a cut would not show")
+        return total
 
 
 def _accept_existing(target, checks):
-    problem = _difference(target, checks)
+    problem = difference(target, checks, target.suffix)
     if problem is not None:
         raise InputError(
             "a file of this name is there, but it is not the one to fetch",
@@ -227,27 +231,5 @@ def _accept_existing(target, checks):
         )
 
 
-def _difference(path, checks):
-    """(found, expected) of the first check that fails, None if all hold."""
-    if checks["size"] is not None and path.stat().st_size != checks["size"]:
-        return f"{path.stat().st_size} bytes", f"{checks['size']} bytes"
-    for name in ("sha256", "md5"):
-        if checks[name] is not None:
-            with open(path, "rb") as file:
-                found = hashlib.file_digest(file, name).hexdigest()
-            if found != checks[name].lower():
-                return f"{name} {found}", checks[name]
-    return None
-
-
 def _known(checks):
     return ", ".join(f"{name} {value}" for name, value in checks.items() if value is not None)
-
-
-def _lock(file, part):
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            "another process is fetching this file", file=part, fix="Wait for it to end."
-        ) from error
