@@ -154,7 +154,7 @@ def gaps_in(report):
             modes.add(inference_mode(points_of(task)[key]))
         elif "~" not in key:
             missing[key] += 1
-    return Gaps(f"{whole}: {words_of(report)}.", len(config["seeds"]), missing, sorted(modes))
+    return Gaps(f"{whole}: {words_of(report)}.", len(config["seeds"]), dict(missing), sorted(modes))
 
 
 def of_report(pattern, files):
