@@ -102,6 +102,7 @@ rule all:
         rules.routing.input,
 
 
+include: "rules/common_records.smk"
 include: "rules/common_targets.smk"
 
 
