@@ -103,6 +103,7 @@ rule all:
         rules.routing.input,
 
 
+include: "rules/common_records.smk"
 include: "rules/common_targets.smk"
 
 

@@ -32,8 +32,8 @@ def modules_of(wildcards):
     """Python files outside the package that register the expert of the wildcards, or all of them."""
     section = config[wildcards.task]
     if "expert" in wildcards.keys():
-        return _added([section["experts"][wildcards.expert]])
-    return _added([*section["experts"].values(), section["dynamic"]["gate"]])
+        return modality.added_modules([section["experts"][wildcards.expert]])
+    return modality.added_modules([*section["experts"].values(), section["dynamic"]["gate"]])
 
 
 def dynamic_modules_of(wildcards):
@@ -44,15 +44,9 @@ def dynamic_modules_of(wildcards):
         point = point_of(wildcards)
     else:
         point = robustness.noise_point(config, wildcards.task, wildcards.model)
-    return _added([*experts, *([modality.gate_settings(section, point)] if point else [])])
-
-
-def _added(settings):
-    modules = modality.added_modules(settings)
-    for path in modules:
-        if not Path(path).is_file():
-            stop(f"no such Python file: {path}. An expert or a gate names it as its module.")
-    return modules
+    return modality.added_modules(
+        [*experts, *([modality.gate_settings(section, point)] if point else [])]
+    )
 
 
 def expert_files(name):

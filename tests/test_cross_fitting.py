@@ -117,7 +117,7 @@ def test_folds_are_put_together_by_sample_and_expert(data, tmp_path):
         for place in range(FOLDS):
             _, held_out = fold(count, FOLDS, place, seed=0)
             paths.append(tmp_path / f"{expert}-{place}.npz")
-            save_fold(outputs[expert][held_out], held_out, count, 7, paths[-1])
+            save_fold(outputs[expert][held_out], held_out, count, 7, {}, paths[-1])
     found = with_stored(split, paths, experts=2).stored[STORED]
     assert torch.equal(found, outputs.transpose(0, 1))
     with pytest.raises(InputError, match="folds that leave"):

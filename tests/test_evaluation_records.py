@@ -111,7 +111,7 @@ def test_the_epochs_of_a_model_are_its_own_its_experts_and_their_folds(tmp_path)
     assert epochs_behind(trainings) == {"own": 20, "in_all": 38}
     folds = [tmp_path / f"{place}.npz" for place in range(4)]
     for place, path in enumerate(folds):
-        save_fold(torch.zeros(1, 2), torch.tensor([place]), 4, 100 + place, path)
+        save_fold(torch.zeros(1, 2), torch.tensor([place]), 4, 100 + place, {}, path)
     assert epochs_behind(trainings, folds) == {"own": 20, "in_all": 38 + 406}
 
 

@@ -12,6 +12,7 @@ GROUND = {
     "files",
     "vocabulary",
     "budget_records",
+    "carried_provenance",
     "execution",
     "kept_checksums",
     "options",

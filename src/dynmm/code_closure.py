@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 PACKAGE = "dynmm"
-# how a program starts, speaks, is stopped, keeps what it has and says where that comes from, and
-# which device computes: no result follows from it
+# how a program starts, speaks, is stopped, keeps what it has and says where that comes from, which
+# device computes, and what only refuses: no result follows from it
 UNSEEN = (
+    "dynmm/carried_provenance.py",
     "dynmm/code_closure.py",
+    "dynmm/data/array_digests.py",
     "dynmm/device.py",
     "dynmm/device_lease.py",
     "dynmm/errors.py",
@@ -22,9 +24,13 @@ UNSEEN = (
     "dynmm/files.py",
     "dynmm/gpu_presence.py",
     "dynmm/kept_checksums.py",
+    "dynmm/options.py",
     "dynmm/program.py",
     "dynmm/provenance.py",
+    "dynmm/published_weights.py",
     "dynmm/stop_signals.py",
+    "dynmm/stored_arrays.py",
+    "dynmm/stored_records.py",
     "dynmm/training/checkpoints.py",
 )
 TOLD = ("fix", "help")  # arguments of this name are words for the user

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import dynmm
-from dynmm.code_closure import code_hash, imported_libraries, joint_closure
+from dynmm.code_closure import code_hash, imported_libraries, is_seen, joint_closure
 from dynmm.files import sha256
 
 # of a library by the name that it is imported by, where that is another
@@ -34,7 +34,7 @@ def provenance(program, config, inputs, seed=None, modules=()):
         "code_sha256": code_hash(code),
         "inputs_sha256": {name: sha256(path) for name, path in sorted(inputs.items())},
         "seed": seed,
-        "versions": {"python": platform.python_version(), **_versions(imported_libraries(code))},
+        "versions": {"python": platform.python_version(), **_versions(code)},
         WRITTEN_BY: f"dynmm {dynmm.__version__}",
     }
 
@@ -48,9 +48,9 @@ def fingerprint(record):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _versions(libraries):
+def _versions(code):
     """Versions of what the code imports; what it does itself is in the hash of the code."""
-    found = {}
+    found, libraries = {}, imported_libraries(filter(is_seen, code))
     for library in sorted(libraries - set(UNCOUNTED)):
         name = DISTRIBUTIONS.get(library, library)
         try:

@@ -55,7 +55,8 @@ def main(arguments):
     outputs = run_expert(
         expert.to(device).eval(), task, split.part(held_out), config["evaluation"], device
     ).outputs
-    save_fold(outputs, held_out, len(split), run.summary["epochs"], arguments.out)
+    epochs = run.summary["epochs"]
+    save_fold(outputs, held_out, len(split), epochs, record | {"config": config}, arguments.out)
     directory.keep(arguments.out)
 
 

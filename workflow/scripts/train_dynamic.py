@@ -25,7 +25,7 @@ def main(arguments):
     inputs |= dict(zip(names, experts, strict=True))
     stored = {"train": arguments.stored_train, "validation": arguments.stored_validation}
     for part, paths in stored.items():
-        inputs |= {f"{name} on {part}": path for name, path in zip(names, paths, strict=False)}
+        inputs |= {f"on {part}, {place}": path for place, path in enumerate(paths)}
     settings = [*config["experts"], config["gate"]]
     modules = [*source_files(task, settings), gating.__file__]
     record = provenance(__file__, config, inputs, arguments.seed, modules=modules)

@@ -5,11 +5,14 @@ better than they are. Cross-fitted outputs (stacking; Wolpert 1992) come, for ea
 from an expert that did not see it: one file a fold.
 """
 
+import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from dynmm.carried_provenance import PROVENANCE
 from dynmm.errors import InputError
 from dynmm.files import atomic_path
 
@@ -22,14 +25,17 @@ def save_stored(outputs, path):
         np.save(file, outputs.numpy())
 
 
-def save_fold(outputs, index, count, epochs, path):
+def save_fold(outputs, index, count, epochs, record, path):
     """Write one expert's outputs (n, C) for the samples `index` of a split of `count`.
 
-    `epochs` is how many its training ran; tables count them.
+    `epochs` is how many its training ran; tables count them. `record` is the provenance.
     """
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        arrays = {"outputs": outputs.numpy(), "index": index.numpy()}
-        np.savez(file, **arrays, count=count, epochs=epochs)
+    arrays = {"outputs": outputs.numpy(), "index": index.numpy()}
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays, count=count, epochs=epochs)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(PROVENANCE, json.dumps(record))
 
 
 def with_stored(split, paths, experts):
