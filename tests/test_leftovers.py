@@ -46,7 +46,7 @@ with prepared_folder(path) as folder:
 HOLDS = """
 import sys, time
 from pathlib import Path
-from dynmm.files import try_lock
+from dynmm.locks import try_lock
 from dynmm.training.run_directory import RunDirectory
 
 kind, path = sys.argv[1:]
