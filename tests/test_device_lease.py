@@ -1,5 +1,6 @@
 """Leases on GPUs: real processes, killed holders, and what others put in the way."""
 
+import fcntl
 import json
 import os
 import select
@@ -11,8 +12,8 @@ import pytest
 from dynmm import device_lease
 from dynmm.device_lease import lease, lock_folder
 from dynmm.errors import InputError
-from dynmm.files import try_lock
 from dynmm.gpu_presence import fake_gpus, gpu_in_sight, listed_gpus
+from dynmm.locks import try_lock
 from training_programs import ENVIRONMENT
 
 HOLD = """
@@ -176,6 +177,20 @@ def test_a_lock_file_that_is_no_plain_file_is_refused_and_its_target_left(tmp_pa
     with pytest.raises(InputError, match=r"not a lock file.*GPU-a\.lock"):
         lease(["GPU-a"], tmp_path)
     assert target.read_text() == "precious" and not (tmp_path / "missing").exists()
+
+
+def test_a_lock_file_removed_while_it_is_taken_is_no_lock(tmp_path, monkeypatch):
+    path, flock, removals = tmp_path / "lock", fcntl.flock, iter([True])
+
+    def flock_late(file, how):
+        if next(removals, False):
+            path.unlink()  # as a process may, between opening and locking
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    with try_lock(path) as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+        assert try_lock(path) is None
 
 
 def test_locking_leaves_what_a_file_holds(tmp_path):

@@ -10,6 +10,7 @@ PACKAGE = ROOT / "src" / "dynmm"
 GROUND = {
     "errors",
     "files",
+    "locks",
     "vocabulary",
     "budget_records",
     "carried_provenance",

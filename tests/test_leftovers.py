@@ -47,7 +47,8 @@ HOLDS = """
 import contextlib, sys, time
 from pathlib import Path
 from dynmm.data.prepared_folder import prepared_folder
-from dynmm.files import atomic_path, try_lock
+from dynmm.files import atomic_path
+from dynmm.locks import try_lock
 from dynmm.training.run_directory import RunDirectory
 
 kind, path = sys.argv[1:]

@@ -22,6 +22,7 @@ UNSEEN = (
     "dynmm/errors.py",
     "dynmm/execution.py",
     "dynmm/files.py",
+    "dynmm/locks.py",
     "dynmm/gpu_presence.py",
     "dynmm/kept_checksums.py",
     "dynmm/options.py",

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from dynmm.errors import InputError
-from dynmm.files import try_lock
+from dynmm.locks import try_lock
 
 log = logging.getLogger("dynmm.device")
 

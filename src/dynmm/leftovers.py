@@ -13,7 +13,8 @@ from pathlib import Path
 from dynmm.configuration.grid import all_points, point_path
 from dynmm.errors import InputError
 from dynmm.evaluation.sweep_directory import LOCK  # as of trainings, and without torch
-from dynmm.files import read_json, try_lock
+from dynmm.files import read_json
+from dynmm.locks import try_lock
 from dynmm.provenance import fingerprint
 from dynmm.vocabulary import MODALITY_TASKS, NYUV2
 

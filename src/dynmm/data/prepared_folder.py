@@ -13,8 +13,9 @@ import numpy as np
 
 from dynmm import __version__
 from dynmm.data.manifest import MANIFEST
-from dynmm.files import wait_for_lock, write_json
+from dynmm.files import write_json
 from dynmm.kept_checksums import kept_sha256
+from dynmm.locks import wait_for_lock
 from dynmm.stop_signals import deferred
 from dynmm.stored_records import sealed
 

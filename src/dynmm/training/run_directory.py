@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from dynmm.device import acquire_device, numerics
 from dynmm.errors import InputError
 from dynmm.execution import execution
-from dynmm.files import atomic_path, link_or_copy, read_json, sha256, wait_for_lock, write_json
+from dynmm.files import atomic_path, link_or_copy, read_json, sha256, write_json
+from dynmm.locks import wait_for_lock
 from dynmm.provenance import fingerprint
 from dynmm.stop_signals import deferred
 from dynmm.training.checkpoints import Checkpoints, put_aside
