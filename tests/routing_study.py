@@ -8,6 +8,7 @@ from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.paths import GateChoices, PathResults, PolicyCosts
 from dynmm.evaluation.routing.study import GateGroup, GatePoint, family_of, study
 from dynmm.metrics.additive import F1_SCORES, SEGMENTATION_SCORES, f1_counts, pixel_counts
+from dynmm.stored_records import sealed
 
 SEEDS = (0, 1)
 N = 60
@@ -155,5 +156,5 @@ def segmentation_study(runs=("dynmm_a", "dynmm_b")):
 def write_study(folder, value):
     """The study as `routing.json` below `folder`; returns its path."""
     path = folder / "routing.json"
-    path.write_text(json.dumps(value, allow_nan=False))
+    path.write_text(json.dumps(sealed(value)))
     return path

@@ -14,6 +14,7 @@ from dynmm.data.nyuv2.prepare import prepare
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
 from dynmm.models.weights import save_weights
+from dynmm.stored_records import sealed
 from nyu_files import write_raw
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     model = build_segmentation("dynamic", {**CONFIG["network"], "pretrained": "none"})
     save_weights(model, folder / "weights.safetensors")
-    (folder / "madds.json").write_text(json.dumps({"madds": path_madds(model.eval())}))
+    (folder / "madds.json").write_text(json.dumps(sealed({"madds": path_madds(model.eval())})))
     return folder
 
 

@@ -19,6 +19,7 @@ from dynmm.reporting.records import read_records
 from dynmm.reporting.rendering import markdown, tex
 from dynmm.reporting.segmentation_tables import build_segmentation_table
 from dynmm.reporting.tradeoff import tradeoff_figure
+from dynmm.stored_records import sealed
 from modality_metrics import f1, mmimdb_metrics, write_dynamic, write_expert
 from routing_study import modality_study
 from test_figures import write_history
@@ -193,7 +194,7 @@ def run(monkeypatch):
 
 def write_study(tmp_path):
     path = tmp_path / "routing.json"
-    path.write_text(json.dumps(modality_study()))
+    path.write_text(json.dumps(sealed(modality_study())))
     return path
 
 

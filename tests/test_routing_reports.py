@@ -218,7 +218,7 @@ def test_bad_studies_are_named(studies, tmp_path):
     with pytest.raises(InputError, match=r"no such score; file: .*key: miou; expected: micro_f1"):
         read_routing(path, "miou")
     path.write_text("{}")
-    with pytest.raises(InputError, match="no routing study"):
+    with pytest.raises(InputError, match=r"does not say what was written.*routing\.json"):
         read_routing(path, "miou")
     with pytest.raises(InputError, match="no gate to draw"):
         routing_figure({**studies["experts"], "groups": []})

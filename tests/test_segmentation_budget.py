@@ -21,6 +21,7 @@ from dynmm.files import read_json
 from dynmm.inference.segmentation import run_split
 from dynmm.models.segmentation.path_costs import path_madds
 from dynmm.models.weights import save_weights
+from dynmm.stored_records import sealed
 from nyu_files import write_raw
 from test_forced_paths import found  # noqa: F401 (fixture)
 from test_noise_sweep import BATCH, CPU, DEPTH, NETWORK, network, prepared  # noqa: F401 (fixtures)
@@ -109,7 +110,7 @@ def test_the_program_sets_the_budget_on_the_held_out_frames(network, tmp_path): 
     prepare(write_raw(tmp_path / "raw"), prepared, {"depth": "refined"})
     manifest, counts = prepared / "manifest.json", path_madds(network)
     save_weights(network, tmp_path / "weights.safetensors")
-    (tmp_path / "madds.json").write_text(json.dumps({"madds": counts}))
+    (tmp_path / "madds.json").write_text(json.dumps(sealed({"madds": counts})))
     wanted = {"weights_of": "dynmm_b", "budget": {"depth_share": 0.5}, "validation_share": 0.4}
     config = {
         "preset": "sample",

@@ -6,6 +6,7 @@ from dynmm import program
 from dynmm.files import write_json
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.segmentation.path_costs import path_madds
+from dynmm.stored_records import sealed
 
 
 def main(arguments):
@@ -13,14 +14,8 @@ def main(arguments):
     network = {**arguments.config["network"], "pretrained": "none"}  # weights do not count
     kind = arguments.config["kind"]
     model = build_segmentation(kind, network).eval()
-    write_json(
-        arguments.out,
-        {
-            "kind": kind,
-            "network": arguments.config["network"],
-            "madds": path_madds(model),
-        },
-    )
+    counts = {"kind": kind, "network": arguments.config["network"], "madds": path_madds(model)}
+    write_json(arguments.out, sealed(counts))
 
 
 def parse(argv=None):

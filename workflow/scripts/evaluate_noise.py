@@ -17,10 +17,11 @@ from dynmm.evaluation.segmentation.noise import (
 )
 from dynmm.evaluation.sweep_directory import SweepDirectory
 from dynmm.execution import execution
-from dynmm.files import atomic_path, read_json
+from dynmm.files import atomic_path
 from dynmm.models.segmentation.trained import load_segmentation
 from dynmm.provenance import fingerprint, provenance
 from dynmm.published_weights import published_weights
+from dynmm.stored_records import read_sealed
 from dynmm.vocabulary import NYUV2
 
 KNOWN = SETTINGS | EVERY_SAMPLE
@@ -50,7 +51,7 @@ def main(arguments):
         noise["batch_size"],
         device,
     )
-    depth_madds = read_json(arguments.madds)["madds"]["complete"]["depth_encoder"]
+    depth_madds = read_sealed(arguments.madds)["madds"]["complete"]["depth_encoder"]
     directory = SweepDirectory(arguments.resume_dir, fingerprint(record), record)
     units, rows = frames.units(noise["per"]), []
     for setting in noise["settings"]:

@@ -17,10 +17,10 @@ from dynmm.evaluation.segmentation.routing import (
     routing_groups,
     static_runs,
 )
-from dynmm.files import read_json, write_json
+from dynmm.files import write_json
 from dynmm.provenance import provenance
 from dynmm.stored_arrays import read_arrays
-from dynmm.stored_records import METRICS, read_record
+from dynmm.stored_records import METRICS, read_record, read_sealed, sealed
 
 
 def main(arguments):
@@ -28,7 +28,7 @@ def main(arguments):
     config = arguments.config
     costs = path_policy_costs(
         *(
-            read_json(path)["madds"][CONVENTION]
+            read_sealed(path)["madds"][CONVENTION]
             for path in (arguments.dynamic_madds, arguments.static_madds)
         )
     )
@@ -42,16 +42,18 @@ def main(arguments):
     files = [*counts, *arguments.paths, *arguments.metrics]
     write_json(
         arguments.out,
-        {
-            **{key: records[0][key] for key in ("task", "preset", "content", "paper_data")},
-            "paths": [f"path {path}" for path in range(len(costs["total"].fixed))],
-            "draws": config["draws"],
-            "replicates": config["bootstrap"],
-            "uncertainty": UNCERTAINTY,
-            "scores": study(groups, SCORES, resampling),
-            "static": static_runs([r for r in records if r["run"] not in gated]),
-            "provenance": provenance(__file__, config, {str(path): path for path in files}),
-        },
+        sealed(
+            {
+                **{key: records[0][key] for key in ("task", "preset", "content", "paper_data")},
+                "paths": [f"path {path}" for path in range(len(costs["total"].fixed))],
+                "draws": config["draws"],
+                "replicates": config["bootstrap"],
+                "uncertainty": UNCERTAINTY,
+                "scores": study(groups, SCORES, resampling),
+                "static": static_runs([r for r in records if r["run"] not in gated]),
+                "provenance": provenance(__file__, config, {str(path): path for path in files}),
+            }
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.study import study
 from dynmm.files import write_json
 from dynmm.provenance import provenance
-from dynmm.stored_records import METRICS, read_record
+from dynmm.stored_records import METRICS, read_record, sealed
 from dynmm.tasks import load_routing, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -43,23 +43,27 @@ def main(arguments):
     one = next(iter(records.values()))
     write_json(
         arguments.out,
-        {
-            **{key: one[key] for key in ("task", "preset", "content", "paper_data")},
-            "paths": next((list(r["expert_shares"]) for r in records.values() if "point" in r), []),
-            "draws": config["draws"],
-            "replicates": config["bootstrap"],
-            "uncertainty": routing.UNCERTAINTY,
-            "scores": study(
-                groups, routing.SCORES, Resampling(config["draws"], config["bootstrap"])
-            ),
-            "static": stored.static(),
-            "provenance": provenance(
-                __file__,
-                config,
-                {str(path): path for path in files},
-                modules=[*source_files(task, []), routing.__file__],
-            ),
-        },
+        sealed(
+            {
+                **{key: one[key] for key in ("task", "preset", "content", "paper_data")},
+                "paths": next(
+                    (list(r["expert_shares"]) for r in records.values() if "point" in r), []
+                ),
+                "draws": config["draws"],
+                "replicates": config["bootstrap"],
+                "uncertainty": routing.UNCERTAINTY,
+                "scores": study(
+                    groups, routing.SCORES, Resampling(config["draws"], config["bootstrap"])
+                ),
+                "static": stored.static(),
+                "provenance": provenance(
+                    __file__,
+                    config,
+                    {str(path): path for path in files},
+                    modules=[*source_files(task, []), routing.__file__],
+                ),
+            }
+        ),
     )
 
 

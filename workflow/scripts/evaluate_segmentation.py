@@ -10,13 +10,14 @@ from dynmm.device import acquire_device, numerics
 from dynmm.evaluation.segmentation.budget import set_budget
 from dynmm.evaluation.segmentation.results import segmentation_decisions, segmentation_metrics
 from dynmm.execution import execution
-from dynmm.files import atomic_path, read_json, write_json
+from dynmm.files import atomic_path, write_json
 from dynmm.inference.segmentation import run_split
 from dynmm.inference.timing import Stopwatch
 from dynmm.models.segmentation.build import build_segmentation
 from dynmm.models.weights import load_released, load_weights
 from dynmm.provenance import provenance
 from dynmm.published_weights import published_weights
+from dynmm.stored_records import read_sealed
 from dynmm.vocabulary import NYUV2
 
 
@@ -40,7 +41,7 @@ def main(arguments):
         "depth": {"depth_mode": depth, **manifest["depth_statistics"][depth]},
         "batch_size": config["evaluation"]["batch_size"],
     }
-    madds = read_json(arguments.madds)["madds"]
+    madds = read_sealed(arguments.madds)["madds"]
     budget = None
     if "budget" in run:
         _, held_out = training_parts(frames.prepared_dir, manifest, run["validation_share"])

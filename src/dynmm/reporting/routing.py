@@ -4,15 +4,14 @@ import statistics
 from pathlib import Path
 
 from dynmm.errors import InputError
-from dynmm.files import read_json
 from dynmm.reporting import headings
 from dynmm.reporting.tables import Metric
+from dynmm.stored_records import SEAL, read_sealed
 from dynmm.vocabulary import DYNAMIC, NYUV2
 
 TOTAL = "total"  # the cost by which policies are compared
 VARIED = "lambda"
 SYMBOLS = {"lambda": "λ", "tau": "τ", "budget": "at"}
-REQUIRED = ("task", "preset", "content", "paths", "draws", "uncertainty", "scores", "static")
 
 
 def read_routing(path, score, titles=None):
@@ -28,12 +27,9 @@ def read_routing(path, score, titles=None):
         `scores`; groups, their points and static networks have a `title`.
 
     Raises:
-        InputError: the file is missing or lacks a key or the score.
+        InputError: the file is missing or damaged, or lacks the score.
     """
-    study = read_json(path)
-    missing = [key for key in REQUIRED if key not in study]
-    if missing:
-        raise InputError("no routing study", file=path, key=", ".join(missing))
+    study = {key: value for key, value in read_sealed(path).items() if key != SEAL}
     if score not in study["scores"]:
         raise InputError(
             "the routing study has no such score",
