@@ -154,6 +154,8 @@ TEXTS = {
     "upwards": "../../x",
     "absolute": "/dev/null",
     "words": "a b",
+    "dollars": "$5 and $6_{",
+    "underscore": "_a",
     "slash": "a/b",
     "shell": "$(touch x);`y`'\"",
     "pattern": "a|b.*",

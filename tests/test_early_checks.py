@@ -11,7 +11,9 @@ import pytest
 from dynmm.configuration import modality
 from dynmm.configuration.selection import selection
 from dynmm.errors import InputError
+from dynmm.files import sha256
 from dynmm.models.experts.cost_order import check_cost_order
+from dynmm.stored_records import sealed
 from test_configuration import CONFIG, changed
 from workflow_tree import ROOT
 
@@ -23,7 +25,7 @@ MMIMDB = {"task": "mmimdb", "input_sizes": {"text": 6, "image": 9}, "genres": ["
 def run(tmp_path):
     def function(program, task, manifest, config):
         """(exit code, standard error, what was written) of a program on prepared data."""
-        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / "manifest.json").write_text(json.dumps(sealed(manifest)))
         out = tmp_path / "out.json"
         command = [sys.executable, SCRIPTS / f"{program}.py", "--task", task, "--out", out]
         command += ["--prepared", tmp_path / "manifest.json", "--config", json.dumps(config)]
@@ -43,7 +45,8 @@ def test_frames_that_config_names_are_looked_for_in_the_test_split(run):
 
 def test_a_review_that_config_names_is_looked_for_in_the_test_split(run, tmp_path):
     np.save(tmp_path / "test_ids.npy", np.array([b"film[0]", b"film[1]", b"other[0]"]))
-    manifest = {"task": "mosei"}
+    arrays = {"test_ids.npy": {"sha256": sha256(tmp_path / "test_ids.npy")}}
+    manifest = {"task": "mosei", "arrays": arrays}
     code, _, written = run("check_selection", "mosei", manifest, {"review": "other"})
     assert (code, written) == (0, {"task": "mosei", "review": "other"})
     code, said, _ = run("check_selection", "mosei", manifest, {"review": "films"})

@@ -76,10 +76,18 @@ def test_files_are_the_same_bytes_in_every_process(histories, tmp_path):
 
 def test_a_failing_figure_leaves_no_file(tmp_path):
     fig, axes = style.figure()
-    axes.set_title(r"$\nosuchcommand$")
+    axes.set_title(r"$\nosuchcommand$", parse_math=True)
     with pytest.raises(ValueError, match="nosuchcommand"):
         save_figure(fig, tmp_path / "a.pdf", tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_titles_are_drawn_as_users_give_them(tmp_path):
+    fig, axes = style.figure()
+    for title in (r"$\nosuchcommand$", "$5 and $6_{", "a_b^c"):
+        axes.plot([0, 1], label=title)
+    axes.legend()
+    save_figure(fig, tmp_path / "a.pdf", tmp_path / "a.png")
 
 
 def test_series_differ_without_colour():

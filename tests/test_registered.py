@@ -11,7 +11,7 @@ from dynmm.configuration.validation import validate
 from dynmm.errors import InputError
 from dynmm.models.experts import registry
 from dynmm.options import ANY, Kind
-from dynmm.tasks import load_task
+from dynmm.tasks import load_gating, load_task
 from dynmm.vocabulary import MODALITY_TASKS
 from test_configuration import CONFIG, SCHEMA, refusal
 
@@ -46,6 +46,7 @@ class Open(nn.Module):
 def test_the_source_says_of_every_class_what_the_class_itself_does():
     for task in MODALITY_TASKS:
         load_task(task)
+        load_gating(task)
     classes = {
         (kind, *key): cls
         for kind, known in ((EXPERT, registry._EXPERTS), (GATE, registry._GATES))

@@ -51,5 +51,7 @@ def _on_one_line(text):
 
 def did_you_mean(name, known, most=1):
     """A question that offers the known names nearest to one; None where none is near."""
-    near = difflib.get_close_matches(str(name), map(str, known), n=most)
+    near = difflib.get_close_matches(
+        name if isinstance(name, str) else shown(name), map(str, known), n=most
+    )
     return f"Did you mean {' or '.join(near)}?" if near else None

@@ -137,7 +137,7 @@ def _are_probes(value, options, task):
         return bool(each) and _is_list(each, lambda name: name in MODALITIES[task])
 
     readings = options.get("first_expert") is True
-    return isinstance(value, list) and all(map(names, value)) and len(value) + readings >= 2
+    return _is_list(value, names) and len(value) + readings >= 2
 
 
 Size = Kind(f"a whole number from 1 to {LARGEST_SIZE}", _is_size)
@@ -154,4 +154,4 @@ Share = Kind("a number of at least 0 and below 1", _is_share)
 Flag = Kind("true or false", lambda value, *_: isinstance(value, bool))
 Readout = one_of(READOUTS)
 FusionParts = some_of(FUSION_PARTS)
-Probes = Kind("lists of different modalities, two or one beside first_expert", _are_probes)
+Probes = Kind("different lists of modalities, two or one beside first_expert", _are_probes)

@@ -28,6 +28,10 @@ def check_modality(section, key):
             expected = f"one of {', '.join(section['experts'])}"
             raise refused(f"{key}.dynamic.experts.{place}", expert, expected)
     _check_to_beat(section, key)
+    rows = section.get("prepare", {}).get("splits", {}).get("train")
+    if rows is not None and section["dynamic"]["folds"] > rows:
+        expected = f"at most {rows}, the rows of the training split"
+        raise refused(f"{key}.dynamic.folds", section["dynamic"]["folds"], expected)
     for word, values in section["grid"].items():
         _check_different(values, f"{key}.grid.{word}")
     for point in all_points(section):

@@ -56,6 +56,7 @@ SETTINGS = {
     "legend.columnspacing": 1.2,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
+    "text.parse_math": False,  # titles and names are as users give them
     "pdf.fonttype": 42,  # TrueType: text stays text
     "pdf.compression": 6,
     "svg.hashsalt": "dynmm",
