@@ -4,7 +4,7 @@
 
 import collections
 
-from dynmm.configuration.grid import inference_mode, title_in_grid
+from dynmm.configuration.grid import HARD, inference_mode, title_in_grid
 from dynmm.reporting.gaps import Gaps, Lacking, counted, lacking
 from dynmm.vocabulary import NYUV2
 
@@ -72,7 +72,7 @@ def _is_gate(result):
     task, key, _ = _model_of(result)
     if task == NYUV2:
         return weights_owner(config[NYUV2]["runs"], key) in routing.gated_runs(config)
-    return "~" in key and inference_mode(points_of(task)[key]) == "hard"
+    return "~" in key and inference_mode(points_of(task)[key]) == HARD
 
 
 def _model_of(result):

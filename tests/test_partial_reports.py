@@ -57,6 +57,8 @@ def test_models_are_named_once_with_their_seeds_and_the_rest_is_counted():
     many = [Lacking(f"point {k}", (0, 1)) for k in range(7)]
     assert counted(28, 42, many).endswith("point 3 (seeds 0, 1); and 6 more")
     assert counted(42, 42, []) == "42 of 42 results"
+    assert counted(0, 14, many) == "0 of 14 results"
+    assert "lacking: text (seed 1: out of date)" in counted(0, 1, models[1:2])
 
 
 def test_a_complete_table_has_no_remark(tmp_path):

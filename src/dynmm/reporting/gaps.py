@@ -46,11 +46,15 @@ def lacking(results):
 def counted(found, of, models):
     """How many results there are, of how many, and what lacks, in words.
 
+    Where nothing was made yet, no model is named.
+
     Args:
         found, of: numbers of results.
         models: list of `Lacking`.
     """
     words = [f"{found} of {of} results"]
+    if not found and not any(model.stale for model in models):
+        return words[0]
     if models:
         words.append(f"lacking: {'; '.join(map(str, models[:NAMED]))}")
     if more := sum(max(1, len(model.seeds)) for model in models[NAMED:]):
