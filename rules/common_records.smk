@@ -32,7 +32,7 @@ def _comparing(maker):
     @or_stop
     def compare(wildcards):
         first = maker.output[0].apply_wildcards(wildcards)
-        lost = os.path.exists(first) and workflow.persistence.metadata(first) is None
+        lost = os.path.exists(first) and not _is_recorded(first)
         if lost and not looking and RerunTrigger.PARAMS in workflow.rerun_triggers:
             looking.append(first)
             job = Job(maker, workflow.dag, dict(wildcards.items()))
@@ -43,6 +43,14 @@ def _comparing(maker):
         return []
 
     return compare
+
+
+def _is_recorded(file):
+    """Whether Snakemake has a record of a file."""
+    records = workflow.persistence
+    if hasattr(records, "_record_path"):  # to look whether it is there is quicker than to read it
+        return os.path.exists(records._record_path(records._metadata_path, file))
+    return records.metadata(file) is not None
 
 
 def is_made_otherwise(job):

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "dynmm"
 # how a program starts, speaks, is stopped, keeps what it has and says where that comes from, which
@@ -65,7 +66,12 @@ def joint_closure(programs, source_root):
 
 def imported_libraries(paths):
     """Names of the modules from outside the package and the standard library that files import."""
-    names = {name.split(".")[0] for path in map(Path, paths) for name in _outside(path)}
+    names = set()
+    for node in itertools.chain.from_iterable(_read(path).imports for path in map(Path, paths)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif not node.level:
+            names.add(node.module.split(".")[0])
     return names - {PACKAGE, *sys.stdlib_module_names}
 
 
@@ -81,19 +87,27 @@ def code_hash(paths):
     `--help`, and what is written to a log are no part of it, and neither are the modules of
     `UNSEEN`. It is the same in every version of Python.
     """
-    told = sorted(f"{path.name} {_meaning(path)}" for path in map(Path, paths) if is_seen(path))
+    seen = filter(is_seen, map(Path, paths))
+    told = sorted(f"{path.name} {_read(path).meaning}" for path in seen)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def _meaning(path):
-    """Digest of a file's syntax tree without what changes no result."""
+class _Content(NamedTuple):
+    imports: list  # the nodes that import
+    meaning: str  # digest of the syntax tree without what changes no result
+
+
+def _read(path):
     found = path.stat()
-    return _digest(path, found.st_ino, found.st_size, found.st_mtime_ns)
+    return _parsed(path, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @functools.cache
-def _digest(path, *_):
-    return hashlib.sha256(repr(_shape(_Bare().visit(_parsed(path)))).encode()).hexdigest()
+def _parsed(path, *_):
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    told = repr(_shape(_Bare().visit(tree)))
+    return _Content(imports, hashlib.sha256(told.encode()).hexdigest())
 
 
 def _shape(node):
@@ -102,9 +116,12 @@ def _shape(node):
         return [_shape(item) for item in node]
     if not isinstance(node, ast.AST):
         return node
-    fields = ((name, getattr(node, name, None)) for name in node._fields)
-    told = ((name, _shape(value)) for name, value in fields if value is not None and value != [])
-    return (type(node).__name__, *told)
+    told = [type(node).__name__]
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is not None and value != [] and name != "ctx":
+            told.append((name, _shape(value)))
+    return tuple(told)
 
 
 class _Bare(ast.NodeTransformer):
@@ -184,27 +201,15 @@ def _logs(node):
     )
 
 
-def _outside(path):
-    for node in ast.walk(_parsed(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module
-
-
-def _parsed(path):
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
 @functools.cache
 def _imports(path, source_root):
     """The files of the package that one file imports."""
     names = set()
     package = _dotted(path, source_root)
-    for node in ast.walk(_parsed(path)):
+    for node in _read(path).imports:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _absolute(node, package)
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
