@@ -20,6 +20,7 @@ from dynmm.data.download.ranged_file import NoRangesError, RangedFile, Unreachab
 from dynmm.data.download.transfer import download
 from dynmm.errors import InputError
 from dynmm.files import atomic_path, write_json
+from dynmm.stop_signals import immediate
 
 COPY_BYTES = 8 << 20
 log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def _fetch(address, target, part, keys, check, retries, pause):
         _begin(file, part, identity)
         _fetch_ranges(remote, found, file)
         try:
-            with atomic_path(target) as partial:
+            with atomic_path(target) as partial, immediate():  # it may take minutes
                 _assemble(found, file, partial)
                 check(partial)
         except InputError:
