@@ -56,7 +56,7 @@ def test_killed_anywhere_a_run_ends_with_the_same_numbers(tmp_path, seed):
     assert not list(folder.glob("*/.*"))  # what a killed write left is gone
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_leaves_a_checkpoint_of_the_step_at_hand(tmp_path, number):
     whole, folder = toy_training.train(tmp_path / "whole", 6), tmp_path / "stopped"
     victim = start(folder, pause=0.05, seconds=1e9)  # none by time

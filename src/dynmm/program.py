@@ -45,7 +45,7 @@ def training_parser(description):
 def run(main, arguments):
     """Call `main(arguments)` with logging set up; exit 1 with one message if it fails.
 
-    SIGTERM and SIGUSR1 end the program with 128 and the signal's number; a training leaves a
+    SIGTERM, SIGUSR1 and Ctrl-C end the program with 128 and the signal's number; a training leaves a
     checkpoint first. The log file gets everything. The terminal gets the messages of level INFO
     and, when the program fails, the message of an InputError or the last lines of another error's
     traceback. A program that resumes (--resume-dir) also writes into `attempts_log`.
@@ -54,9 +54,6 @@ def run(main, arguments):
     listen()
     try:
         main(arguments)
-    except KeyboardInterrupt:
-        log.error("interrupted")
-        sys.exit(130)
     except (Exception, Stopped) as error:
         sys.exit(_say_why(error, log, arguments))
     finally:

@@ -1,7 +1,8 @@
-"""SIGTERM and SIGUSR1: a process that is told to stop stores what it has, and ends.
+"""SIGTERM, SIGUSR1, SIGINT: a process that is told to stop stores what it has, and ends.
 
-A cluster sends them some time before it kills: SIGTERM when a job is cancelled or out of time,
-SIGUSR1 earlier where the job asks for it. It may send them twice, by two ways.
+A cluster sends two of them some time before it kills: SIGTERM when a job is cancelled or out of
+time, SIGUSR1 earlier where the job asks for it. It may send them twice, by two ways. SIGINT is a
+user's Ctrl-C.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import os
 import signal
 import time
 
-STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 ENDING_SECONDS = 10  # a process that was told to stop has ended by then
 
 

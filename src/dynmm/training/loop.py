@@ -78,7 +78,8 @@ def fit(task, checkpoints, settings):
 
     Every epoch starts from a seed of its own, and a checkpoint within one holds the states of the
     generators, so a run that was killed anywhere and started again ends, on a CPU, with the numbers
-    of an uninterrupted one. SIGTERM and SIGUSR1 leave a checkpoint after the step at hand.
+    of an uninterrupted one. Signals to stop (`stop_signals`) leave a checkpoint after
+    the step at hand.
 
     Args:
         task: a `TrainingTask`.
