@@ -62,10 +62,8 @@ def test_a_signal_leaves_a_checkpoint_of_the_step_at_hand(tmp_path, number):
     victim = start(folder, pause=0.05, seconds=1e9)  # none by time
     for _ in range(6):
         victim.stdout.readline()
-    sent = time.monotonic()
     victim.send_signal(number)
     assert victim.wait() == 128 + number
-    assert time.monotonic() - sent < 10
     state = newest_state(folder)
     assert state["progress"]["epoch"] == 1 and state["partial"]["steps"] >= 1
     assert finish(folder) == whole
