@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dynmm.errors import InputError
 from dynmm.locks import not_inherited
+from dynmm.stop_signals import deferred
 
 AGAIN = "Make it again: delete it and run the same command."
 
@@ -24,22 +25,23 @@ def atomic_path(path):
 
     After an exception the temporary file is removed and `path` is as it was. What a killed process
     left is removed by the next one that writes the same file. A shared lock tells the two apart, so
-    h5py needs `locking=False` to write.
+    h5py needs `locking=False` to write. Signals wait for the end (`stop_signals.deferred`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_remains(path)
-    temporary, lock = _temporary(path)
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
-        _sync_directory(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-        lock.close()
+    with deferred():
+        _remove_remains(path)
+        temporary, lock = _temporary(path)
+        try:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, path)
+            _sync_directory(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+            lock.close()
 
 
 def _temporary(path):

@@ -10,6 +10,7 @@ import weakref
 from pathlib import Path
 
 from dynmm.errors import InputError
+from dynmm.stop_signals import immediate
 
 POLL_SECONDS = 0.5
 
@@ -117,7 +118,8 @@ def wait_for_lock(path, say):
         if say is not None:
             say()
             say = None
-        time.sleep(POLL_SECONDS)
+        with immediate():
+            time.sleep(POLL_SECONDS)
 
 
 def not_inherited(file):

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from dynmm.errors import InputError
-from dynmm.stop_signals import Stopped, ignore, listen
+from dynmm.stop_signals import Stopped, broke_off, ignore, listen
 
 TAIL_LINES = 12
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -54,28 +54,35 @@ def run(main, arguments):
     listen()
     try:
         main(arguments)
-    except InputError as error:
-        log.error("error: %s", error)
-        sys.exit(1)
-    except Stopped as error:
-        log.error("%s: what is done is stored, and the same command goes on there", error)
-        sys.exit(128 + error.number)
     except KeyboardInterrupt:
         log.error("interrupted")
         sys.exit(130)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            _unforeseen(log, arguments.log, error)
-        else:
-            log.debug(traceback.format_exc().rstrip())
-            log.error("error: %s", _unwritable(error, arguments))
-        sys.exit(1)
-    except Exception as error:
-        _unforeseen(log, arguments.log, error)
-        sys.exit(1)
+    except (Exception, Stopped) as error:
+        sys.exit(_say_why(error, log, arguments))
     finally:
         ignore()
         _end_children()
+
+
+def _say_why(error, log, arguments):
+    """Log why the program ends, while the error is handled; returns the exit code."""
+    lines = traceback.format_exc().rstrip().splitlines()
+    if not isinstance(error, InputError):
+        log.debug("\n".join(lines))
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        log.error("error: %s", _unwritable(error, arguments))
+        return 1
+    if number := broke_off(error):
+        name = signal.Signals(number).name
+        log.error("stopped by %s: what is done is stored, the same command goes on there", name)
+        return 128 + number
+    if isinstance(error, InputError):
+        log.error("error: %s", error)
+        return 1
+    tail = "\n".join(lines[-TAIL_LINES:])
+    where = f" (whole traceback: {arguments.log})" if arguments.log else ""
+    log.error("error: %s%s\n%s", type(error).__name__, where, tail)
+    return 1
 
 
 def _end_children():
@@ -92,15 +99,6 @@ def attempts_log(path):
     still runs.
     """
     return path.with_suffix(f".attempts{path.suffix}")
-
-
-def _unforeseen(log, path, error):
-    """Say the last lines of the traceback; call it while the error is handled."""
-    lines = traceback.format_exc().rstrip().splitlines()
-    log.debug("\n".join(lines))
-    tail = "\n".join(lines[-TAIL_LINES:])
-    where = f" (whole traceback: {path})" if path else ""
-    log.error("error: %s%s\n%s", type(error).__name__, where, tail)
 
 
 def _unwritable(error, arguments):

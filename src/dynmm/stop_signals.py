@@ -27,7 +27,8 @@ class Stopped(BaseException):
 
 class _Listener:
     def __init__(self):
-        self.received, self.since, self.deferring = None, 0.0, False
+        self.received, self.since = None, 0.0
+        self.deferring, self.raised = False, False
 
     def __call__(self, number, frame):
         if self.received is None:
@@ -35,6 +36,7 @@ class _Listener:
         elif time.monotonic() - self.since < ENDING_SECONDS:
             return  # it is ending, and must not be broken off
         if not self.deferring:
+            self.raised = True
             raise Stopped(self.received)
 
 
@@ -86,6 +88,14 @@ def immediate():
 def requested():
     """The signal that has arrived, or None."""
     return _listener.received
+
+
+def broke_off(error):
+    """The signal that an error comes from, or None.
+
+    Libraries in other languages make an error of their own of what a signal raises within them.
+    """
+    return _listener.received if isinstance(error, Stopped) or _listener.raised else None
 
 
 def _block_in_child():

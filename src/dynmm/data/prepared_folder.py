@@ -16,7 +16,7 @@ from dynmm.data.manifest import MANIFEST
 from dynmm.files import write_json
 from dynmm.kept_checksums import kept_sha256
 from dynmm.locks import wait_for_lock
-from dynmm.stop_signals import deferred
+from dynmm.stop_signals import deferred, immediate
 from dynmm.stored_records import sealed
 
 LOCK = "lock"
@@ -77,18 +77,20 @@ def prepared_folder(out_dir):
     """
     out_dir = Path(out_dir)
     partial = out_dir.parent / f".{out_dir.name}.partial"
-    with wait_for_lock(
-        partial / LOCK, lambda: log.info("another process prepares %s: waiting for it", out_dir)
-    ):
+    with deferred():
+        lock = wait_for_lock(
+            partial / LOCK, lambda: log.info("another process prepares %s: waiting for it", out_dir)
+        )
         try:
             for remains in partial.iterdir():  # of a process that was killed
                 if remains.name != LOCK:
                     remains.unlink()
-            yield partial
-            with deferred():
-                _publish(partial, out_dir)
+            with immediate():
+                yield partial
+            _publish(partial, out_dir)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            lock.close()
 
 
 def _publish(partial, out_dir):

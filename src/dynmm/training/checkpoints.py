@@ -12,6 +12,7 @@ import torch
 
 from dynmm.files import atomic_path, read_json, sha256, write_json
 from dynmm.models.weights import save_weights
+from dynmm.stop_signals import deferred
 
 log = logging.getLogger("dynmm.training")
 
@@ -89,20 +90,12 @@ class Checkpoints:
         """The state of the newest checkpoint that is whole; None without one.
 
         A damaged checkpoint is put aside, and the log says so. A disk that fails or memory that
-        runs out says nothing of a file: it stays where it is, and the error is raised.
+        runs out says nothing of a file: it stays where it is, and the error is raised. Signals
+        wait: some libraries make an error of their own of what a signal raises within them.
         """
-        for record in reversed(self._records()):
-            try:
-                names = read_json(record)
-                self._compare(names)
-                return torch.load(self.folder / names["state"], "cpu", weights_only=True)
-            except (OSError, MemoryError):
-                raise
-            except Exception as error:  # torch and json each have their own
-                if NO_MEMORY in str(error) or isinstance(error.__cause__, OSError):
-                    raise
-                put_aside(record, error)
-        return None
+        with deferred():
+            found = map(self._loaded, reversed(self._records()))
+            return next((state for state in found if state is not None), None)
 
     def drop_all_but(self, *names):
         """Remove what only an unfinished run needs."""
@@ -114,6 +107,20 @@ class Checkpoints:
         ]:
             if path.name not in names:
                 path.unlink(missing_ok=True)
+
+    def _loaded(self, record):
+        """The state of one checkpoint; None where it is damaged and was put aside."""
+        try:
+            names = read_json(record)
+            self._compare(names)
+            return torch.load(self.folder / names["state"], "cpu", weights_only=True)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # torch and json each have their own
+            if NO_MEMORY in str(error) or isinstance(error.__cause__, OSError):
+                raise
+            put_aside(record, error)
+            return None
 
     def _compare(self, names):
         for part in ("state", "best"):

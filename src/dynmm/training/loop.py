@@ -93,9 +93,9 @@ def fit(task, checkpoints, settings):
             had a score that can be the best.
         Stopped: a signal came; a checkpoint holds all that was done.
     """
-    run = _Run(task, checkpoints, settings)
-    progress = run.progress
     with deferred():  # a step that is broken off would leave half a state
+        run = _Run(task, checkpoints, settings)
+        progress = run.progress
         while progress.epoch < settings.epochs and not out_of_patience(progress, settings):
             run.epoch()
     if progress.best_epoch is None:
@@ -124,8 +124,7 @@ class _Run:
         self.progress, self.partial = Progress(), None
         self.best = None  # best weights that no checkpoint has yet
         self._since = None  # when this process began with the epoch
-        with immediate():
-            self._resume()
+        self._resume()
 
     def epoch(self):
         """Train and validate one epoch, or what is left of it."""

@@ -87,10 +87,17 @@ class RunDirectory:
         self.checkpoints.drop_all_but(best["best"])
 
     def finished(self):
-        """The outcome of a finished run whose weights are whole, else None."""
+        """The outcome of a finished run whose weights are whole, else None.
+
+        Signals wait, as in `Checkpoints.load`.
+        """
         path = self.path / FINISHED
         if not path.exists():
             return None
+        with deferred():
+            return self._whole(path)
+
+    def _whole(self, path):
         try:
             outcome = read_json(path)
             if sha256(self.path / outcome["best"]) != outcome["best_sha256"]:

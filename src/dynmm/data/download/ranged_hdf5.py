@@ -19,6 +19,7 @@ from dynmm.data.download.ranged_file import NoRangesError, RangedFile
 from dynmm.data.download.transfer import download
 from dynmm.errors import InputError
 from dynmm.files import atomic_path
+from dynmm.stop_signals import immediate
 
 COPY_BYTES = 8 << 20
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def _fetch(address, target, part, keys, check, retries, pause):
             part_file.note(part, identity)
         _fetch_ranges(remote, found, file)
         try:
-            with atomic_path(target) as partial:
+            with atomic_path(target) as partial, immediate():  # it may take minutes
                 _assemble(found, file, partial)
                 check(partial)
         except InputError:
