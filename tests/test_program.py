@@ -78,7 +78,7 @@ program.run(main, Namespace(log=Path({str(path)!r}), resume_dir=None))
     assert told(path) == ["second", "second again"]
     every = ["first", "second", "second again", "first, still there"]
     assert told(program.attempts_log(path)) == every
-    assert program.attempts_log(path).name == "text.seed0.attempts.log"
+    assert program.attempts_log(path).name == "text.seed0.attempts"
 
 
 def say(writer, line):

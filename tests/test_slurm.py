@@ -157,9 +157,9 @@ class Workflow:
         """SLURM's jobs of a slow training."""
         return self.jobs("rule_train_expert", f"slow_{seed}")
 
-    def log(self, seed, kind=""):
+    def log(self, seed, kind="log"):
         """The log of a slow training; "" where there is none yet."""
-        path = self.tree / f"logs/sample/mmimdb/train_expert/slow.seed{seed}{kind}.log"
+        path = self.tree / f"logs/sample/mmimdb/train_expert/slow.seed{seed}.{kind}"
         return path.read_text() if path.exists() else ""
 
     def stop(self):
@@ -182,7 +182,7 @@ def story(tmp_path_factory):
 
 def told(workflow):
     """Everything that happens, and what was seen on the way."""
-    attempts, hold = ".attempts", workflow.tree / "hold"
+    attempts, hold = "attempts", workflow.tree / "hold"
     hold.write_text("0.3")
 
     first = workflow.start(*SLICES, *SLOWLY, *GROUPS.split(), *NO_SIGNAL)
@@ -289,7 +289,7 @@ def test_a_cancelled_training_comes_back_with_more_and_resumes(story):
 def test_a_signal_before_the_limit_leaves_time_to_store_everything(story):
     second = story.workflow.slow(0)[1]
     assert second["JobState"] == "FAILED"
-    log = story.workflow.log(0, ".attempts")
+    log = story.workflow.log(0, "attempts")
     assert "stopped by SIGUSR1" in log
     assert resumed(story, 0)[1] > resumed(story, 0)[0]
     said = Path(second["StdOut"]).read_text()
@@ -305,13 +305,13 @@ def test_a_training_that_ran_out_of_time_comes_back_with_more_and_resumes(story)
 def test_ctrl_c_cancels_the_jobs_and_leaves_what_was_trained(story):
     workflow = story.workflow
     workflow.until(lambda: workflow.slow(2)[-1]["JobState"] == "CANCELLED")
-    workflow.until(lambda: "stopped by SIGTERM" in workflow.log(2, ".attempts"))
+    workflow.until(lambda: "stopped by SIGTERM" in workflow.log(2, "attempts"))
     assert list((workflow.tree / RESULTS / "mmimdb/resume/slow/seed2").glob("*/state-*.json"))
 
 
 def resumed(story, seed):
     """(epochs, steps) after which a slow training went on, attempt by attempt."""
-    lines = story.workflow.log(seed, ".attempts").splitlines()
+    lines = story.workflow.log(seed, "attempts").splitlines()
     found = [re.search(r"after epoch (\d+)(?: and (\d+) steps)?", line) for line in lines]
     return [(int(each[1]), int(each[2] or 0)) for each in found if each]
 
@@ -330,7 +330,7 @@ def test_the_successor_of_an_orphan_waits_for_it_and_takes_its_result(story):
 
 def test_no_line_of_any_attempt_is_lost(story):
     for seed in (0, 1):
-        log = story.workflow.log(seed, ".attempts")
+        log = story.workflow.log(seed, "attempts")
         assert log.startswith(story.before[seed]) and "\0" not in log
         assert f"epoch 1/{EPOCHS}" in log and f"epoch {EPOCHS}/{EPOCHS}" in log
         processes = {line.split()[2] for line in log.splitlines()}

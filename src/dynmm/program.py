@@ -95,7 +95,7 @@ def attempts_log(path):
     Snakemake removes the log of an earlier attempt before the next, also where the earlier process
     still runs.
     """
-    return path.with_suffix(f".attempts{path.suffix}")
+    return path.with_suffix(".attempts")
 
 
 def _unwritable(error, arguments):
