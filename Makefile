@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo plan test test-fast mutants lint docs rulegraph clean-reports clean-results clean \
+.PHONY: demo plan test test-fast mutants attack lint docs rulegraph clean-reports clean-results clean \
 	leftovers clean-leftovers
 
 demo: $(READY)
@@ -33,6 +33,11 @@ test-fast: $(READY)
 # Plants mistakes into the code, one at a time, and says which test notices: about half an hour.
 mutants: $(READY)
 	@$(BIN)/python tests/mutants/run.py
+
+# Hostile values at every leaf of the config, and damage to every kind of file: some minutes.
+attack: $(READY)
+	@for program in tests/attack_*.py; do \
+		echo $$program; OMP_NUM_THREADS=1 $(BIN)/python $$program || exit 1; done
 
 lint: $(READY)
 	@$(BIN)/ruff check .

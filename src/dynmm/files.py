@@ -16,6 +16,7 @@ from dynmm.errors import InputError
 from dynmm.locks import not_inherited
 from dynmm.stop_signals import deferred
 
+LONGEST_NUMBER = 40  # characters; more is no count, and no float either
 AGAIN = "Make it again: delete it and run the same command."
 
 
@@ -99,9 +100,15 @@ def read_json(path, fix=AGAIN):
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError("not a readable JSON file", file=path, found=error, fix=fix) from error
+
+
+def _whole(text):
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def _finite(text):

@@ -18,6 +18,7 @@ _FRACTION = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 _CORRELATION = {"type": ["number", "null"], "minimum": -1.001, "maximum": 1.001}  # it is rounded
 _FRACTIONS = {"type": "object", "additionalProperties": _FRACTION}
 _EPOCHS = {"type": "integer", "minimum": 0}
+_COUNT = {"type": "number", "minimum": 0}
 _RESULTS = {  # of a model, or of a gate at one of its budgets
     "metrics": {
         "type": "object",
@@ -32,13 +33,20 @@ _RESULTS = {  # of a model, or of a gate at one of its budgets
     "madds": {
         "type": "object",
         "required": ["complete"],
-        "properties": {"complete": {"type": "object", "required": ["total"]}},
+        "properties": {
+            "complete": {
+                "type": "object",
+                "required": ["total"],
+                "properties": {"experts": {"type": "object", "additionalProperties": _COUNT}},
+                "additionalProperties": _COUNT,
+            }
+        },
         "additionalProperties": {"$ref": "#/$defs/counts"},
     },
     "expert_shares": _FRACTIONS,
     "path_shares": {"type": "array", "items": _FRACTION},
     "samples": {"type": "integer", "minimum": 1},
-    "seconds_per_sample": {"type": "number", "minimum": 0},
+    "seconds_per_sample": _COUNT,
     "budget": {"type": "object", "required": ["unit", "asked"]},
 }
 METRICS = {  # docs/architecture.md says what the keys are
@@ -63,6 +71,13 @@ METRICS = {  # docs/architecture.md says what the keys are
         "inference": ["point", "expert_shares", "reads_first", "modality", "paper_data"],
         "budgets": ["point"],
     },
+    "dependentSchemas": {  # a gate that chooses: what it and its experts cost
+        "inference": {
+            "properties": {
+                "madds": {"properties": {"complete": {"required": ["total", "gate", "experts"]}}}
+            }
+        }
+    },
     "$defs": {
         "counts": {
             "type": ["number", "object"],
@@ -70,6 +85,10 @@ METRICS = {  # docs/architecture.md says what the keys are
             "additionalProperties": {"$ref": "#/$defs/counts"},
         }
     },
+}
+MODALITY_METRICS = {
+    **METRICS,
+    "required": [*METRICS["required"], "modality", "paper_data"],
 }
 TRAINING = {  # of a training.json, what evaluations read
     "type": "object",
@@ -110,6 +129,26 @@ def read_record(path, form, fix=AGAIN):
         expected=None if lacks else f"{error.validator} {error.validator_value}"[:SHOWN],
         fix=fix,
     )
+
+
+def require_numbers(record, key, numbers, names):
+    """Raise InputError where a metrics file lacks numbers.
+
+    Args:
+        record: its content, for the message.
+        key: under which the numbers stand.
+        numbers: name -> number.
+        names: those that are needed.
+    """
+    missing = [name for name in names if not isinstance(numbers.get(name), int | float)]
+    if missing:
+        raise InputError(
+            "a metrics file lacks numbers",
+            key=f"{key} of {record['run']}, seed {record['seed']}",
+            found=f"nothing for {', '.join(missing)}",
+            expected=", ".join(names),
+            fix="Evaluate the run again.",
+        )
 
 
 def sealed(record):

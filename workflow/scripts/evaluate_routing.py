@@ -13,7 +13,7 @@ from dynmm.evaluation.routing.comparison import Resampling
 from dynmm.evaluation.routing.study import study
 from dynmm.files import write_json
 from dynmm.provenance import provenance
-from dynmm.stored_records import METRICS, read_record, sealed
+from dynmm.stored_records import MODALITY_METRICS, read_record, sealed
 from dynmm.tasks import load_routing, load_task, source_files
 from dynmm.vocabulary import MODALITY_TASKS
 
@@ -22,7 +22,7 @@ def main(arguments):
     """Read what lies beside the metrics files, and write all numbers of the study."""
     config = arguments.config
     task, routing = load_task(arguments.task), load_routing(arguments.task)
-    records = {path.parent: read_record(path, METRICS) for path in arguments.metrics}
+    records = {path.parent: read_record(path, MODALITY_METRICS) for path in arguments.metrics}
     stored = StoredResults(
         routing,
         task.splits[1:],

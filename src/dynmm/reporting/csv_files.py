@@ -13,11 +13,12 @@ def read_rows(path, columns, texts=()):
     Args:
         path: of the file.
         columns: those that it must have.
-        texts: columns that are no numbers. In the others an infinite number counts as none, such as
-            the score of an epoch that diverged.
+        texts: those of them that are no numbers. Elsewhere an infinite number counts as none, such
+            as the score of an epoch that diverged.
 
     Raises:
-        InputError: the file is unreadable or empty, lacks a column, or has a text for a number.
+        InputError: the file is unreadable or empty, lacks a column or a text, or has a text for a
+            number.
     """
     try:
         frame = pd.read_csv(path)
@@ -32,6 +33,15 @@ def read_rows(path, columns, texts=()):
             expected=", ".join(columns),
             fix=AGAIN,
         )
+    for column in texts:
+        if frame[column].isna().any():
+            raise InputError(
+                "a CSV file has nothing where a text should be",
+                file=path,
+                key=column,
+                expected="a text in every row",
+                fix=AGAIN,
+            )
     for column in frame.columns.difference(texts):
         numbers = pd.to_numeric(frame[column], errors="coerce")
         wrong = numbers.isna() & frame[column].notna()

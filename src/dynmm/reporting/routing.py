@@ -30,12 +30,13 @@ def read_routing(path, score, titles=None):
         InputError: the file is missing or damaged, or lacks the score.
     """
     study = {key: value for key, value in read_sealed(path).items() if key != SEAL}
-    if score not in study["scores"]:
+    scores = study.get("scores", {})
+    if score not in scores:
         raise InputError(
             "the routing study has no such score",
             file=Path(path),
             key=score,
-            expected=", ".join(study["scores"]),
+            expected=", ".join(scores),
         )
     found = {**study, "score": score, **study["scores"][score]}
     for group in found["groups"]:

@@ -69,20 +69,24 @@ def read_sentences(path):
     """The sentences of a tab-separated file with the columns `id` and `text`, by id.
 
     Raises:
-        InputError: no such columns.
+        InputError: no such columns, a row that lacks one, or no text in UTF-8.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = {"id", "text"} - set(rows.fieldnames or ())
-        if missing:
-            raise InputError(
-                "sentences without their columns",
-                file=path,
-                key=", ".join(sorted(missing)),
-                found=", ".join(rows.fieldnames or ()),
-                expected="columns id and text, separated by tabs",
-            )
-        return {row["id"]: row["text"] for row in rows}
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            found, names = list(rows), rows.fieldnames or ()
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError("sentences that cannot be read", file=path, found=error) from error
+    missing = {"id", "text"} - set(names)
+    if missing or any(row["id"] is None or row["text"] is None for row in found):
+        raise InputError(
+            "sentences without their columns",
+            file=path,
+            key=", ".join(sorted(missing)) or None,
+            found=", ".join(map(str, names))[:200] if missing else "a row that lacks a column",
+            expected="columns id and text, separated by tabs",
+        )
+    return {row["id"]: row["text"] for row in found}
 
 
 def video_of(sample_id):

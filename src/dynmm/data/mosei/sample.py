@@ -6,6 +6,7 @@ picture stands behind its audio and vision: they are smooth random series, and i
 snippets.tsv some of their channels follow a noisy copy of the rating.
 """
 
+import contextlib
 import csv
 import pickle
 from pathlib import Path
@@ -17,7 +18,14 @@ from scipy.ndimage import gaussian_filter1d
 
 from dynmm.errors import InputError
 from dynmm.files import atomic_path, write_text
+from dynmm.stored_arrays import INTEGERS, TEXTS, Form, read_arrays
 
+RESTORE = "Restore it from the repository, or build it with tools/reviews."
+VECTORS = {
+    "words": Form("words", TEXTS),
+    "table": Form("words size", INTEGERS),
+    "scale": Form("", low=0),
+}
 LENGTH = 50  # time steps of the raw form
 WIDTHS = {"vision": 35, "audio": 74}
 PARTS = ("train", "valid", "test")
@@ -112,14 +120,21 @@ def read_snippets(folder):
     """snippets.tsv as a frame, rows ordered train, valid, test (see resources/sample/mosei)."""
     path = Path(folder, "snippets.tsv")
     _require(path)
-    frame = pd.read_csv(
-        path, sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False, encoding="utf-8"
-    )
+    with _damage(path):
+        frame = pd.read_csv(
+            path, sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False, encoding="utf-8"
+        )
     missing = [name for name in COLUMNS if name not in frame]
     if missing:
         raise InputError(
-            "missing columns", file=path, found=", ".join(frame), expected=", ".join(COLUMNS)
+            "missing columns",
+            file=path,
+            found=", ".join(map(str, frame))[:200],
+            expected=", ".join(COLUMNS),
         )
+    with _damage(path):
+        frame = frame.astype({"rating": np.float64, **dict.fromkeys(MARKS, np.int64)})
+        frame = frame.astype(dict.fromkeys(("split", "id", "words", "text"), str))
     return frame
 
 
@@ -146,14 +161,17 @@ def _smooth(values, sigma):
 
 def _read_vectors(path):
     _require(path)
-    with np.load(path, allow_pickle=False) as stored:
-        table = stored["table"].astype(np.float32) * stored["scale"]
-        return dict(zip(stored["words"].tolist(), table, strict=True)), table.shape[1]
+    stored = read_arrays(path, VECTORS, fix=RESTORE)
+    table = stored["table"].astype(np.float32) * stored["scale"]
+    return dict(zip(stored["words"].tolist(), table, strict=True)), table.shape[1]
 
 
 def _read_seed(path):
     _require(path)
-    return int(yaml.safe_load(path.read_text(encoding="utf-8"))["seed"])
+    with _damage(path):
+        seed = yaml.safe_load(path.read_text(encoding="utf-8"))["seed"]
+        np.random.SeedSequence([seed])
+        return seed
 
 
 def _vectors_of(row, vectors, path):
@@ -175,5 +193,19 @@ def _require(path):
         raise InputError(
             "missing file of the embedded sample",
             file=path,
-            fix="Restore it from the repository, or build it with tools/reviews.",
+            fix=RESTORE,
         )
+
+
+@contextlib.contextmanager
+def _damage(path):
+    """Inside, a file of the sample is read: what that stumbles on is damage to the file."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            "a damaged file of the embedded sample",
+            file=path,
+            found=f"{type(error).__name__}: {error}"[:200],
+            fix=RESTORE,
+        ) from error

@@ -18,6 +18,7 @@ from dynmm.evaluation.routing.paths import (
 )
 from dynmm.evaluation.routing.study import GateGroup, GatePoint, family_of
 from dynmm.stored_arrays import ALONE, GATED, OUTPUTS, OWN_EXPERTS, PREDICTIONS, read_arrays
+from dynmm.stored_records import require_numbers
 
 FROM_RAW = "from_raw"  # cost name: with the features' own cost
 CONVENTION = "complete"
@@ -113,6 +114,7 @@ class StoredResults:
         return list(found.values())
 
     def _measured(self, record):
+        require_numbers(record, "metrics", record["metrics"], self.routing.SCORES)
         scores = {name: record["metrics"][name] for name in self.routing.SCORES}
         madds = record["madds"][CONVENTION]["total"]
         costs = {TOTAL: madds}
@@ -123,6 +125,7 @@ class StoredResults:
     def _gate(self, folder, record):
         """`PathResults`, `GateChoices`, and whether the experts are the point's own, of one run."""
         experts = list(record["expert_shares"])
+        require_numbers(record, "madds", record["madds"][CONVENTION]["experts"], experts)
         stored = self._predictions(folder, GATED, {"paths": len(experts)})
         apart = TEST_OUTPUTS in stored
         if apart:
