@@ -77,7 +77,7 @@ NAMES = {
     "mosei": {
         "experts": "mosei",
         "expert": "LateFusionTransformer",
-        "gates": "mosei",
+        "gates": "transformer_gate",
         "gate": "TransformerGate",
     },
 }

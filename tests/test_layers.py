@@ -23,7 +23,8 @@ GROUND = {
     "stored_records",
 }
 WITHIN = {  # room -> rooms it may import beside itself and the ground floor
-    "code_closure": set(),
+    "code_meaning": set(),
+    "code_closure": {"code_meaning"},
     "gpu_presence": set(),
     "device_lease": set(),
     "device": {"device_lease", "gpu_presence"},

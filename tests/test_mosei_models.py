@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-import dynmm.models.experts.mosei  # noqa: F401 (registers the experts)
+import dynmm.models.experts.mosei
+import dynmm.models.experts.transformer_gate  # noqa: F401 (both register classes)
 from dynmm.errors import InputError
 from dynmm.models.experts.dynamic import DynamicExperts
 from dynmm.models.experts.registry import build_expert, build_gate

@@ -1,4 +1,4 @@
-"""What a program's code does: a hash over the closure of its imports inside this package.
+"""What a program does: a hash over the closure of its imports inside this package.
 
 Only the standard library is used here: the Snakefile calls this at every start.
 """
@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import sys
 from pathlib import Path
-from typing import NamedTuple
+
+from dynmm.code_meaning import content_of
 
 PACKAGE = "dynmm"
 # how a program starts, speaks, is stopped, keeps what it has and says where that comes from, which
@@ -17,10 +18,12 @@ PACKAGE = "dynmm"
 UNSEEN = (
     "dynmm/carried_provenance.py",
     "dynmm/code_closure.py",
+    "dynmm/code_meaning.py",
     "dynmm/data/array_digests.py",
     "dynmm/device.py",
     "dynmm/device_lease.py",
     "dynmm/errors.py",
+    "dynmm/evaluation/sweep_directory.py",
     "dynmm/execution.py",
     "dynmm/files.py",
     "dynmm/locks.py",
@@ -35,7 +38,6 @@ UNSEEN = (
     "dynmm/stored_records.py",
     "dynmm/training/checkpoints.py",
 )
-TOLD = ("fix", "help")  # arguments of this name are words for the user
 
 
 def code_closure(program, source_root):
@@ -67,7 +69,9 @@ def joint_closure(programs, source_root):
 def imported_libraries(paths):
     """Names of the modules from outside the package and the standard library that files import."""
     names = set()
-    for node in itertools.chain.from_iterable(_read(path).imports for path in map(Path, paths)):
+    for node in itertools.chain.from_iterable(
+        content_of(path).imports for path in map(Path, paths)
+    ):
         if isinstance(node, ast.Import):
             names.update(alias.name.split(".")[0] for alias in node.names)
         elif not node.level:
@@ -81,124 +85,46 @@ def is_seen(path):
 
 
 def code_hash(paths):
-    """Hex digest of what the files do; their order and their places on disk do not count.
+    """Hex digest of what the files do (`content_of`); their order and their places do not count.
 
-    Comments, docstrings, the layout of the text, `__version__`, the words of errors and of
-    `--help`, and what is written to a log are no part of it, and neither are the modules of
-    `UNSEEN`. It is the same in every version of Python.
+    Of a module of constants alone, such as the vocabulary, those count that the others import. The
+    modules of `UNSEEN` are no part of it.
     """
-    seen = filter(is_seen, map(Path, paths))
-    told = sorted(f"{path.name} {_read(path).meaning}" for path in seen)
+    seen = list(filter(is_seen, map(Path, paths)))
+    wanted = set(itertools.chain.from_iterable(map(_names_imported, seen)))
+    told = sorted(f"{path.name} {_told(path, wanted)}" for path in seen)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-class _Content(NamedTuple):
-    imports: list  # the nodes that import
-    meaning: str  # digest of the syntax tree without what changes no result
+def _told(path, wanted):
+    """What counts of a file, where the closure imports the `wanted` names."""
+    content, module = content_of(path), _module_of(path)
+    if not content.constants or module is None or module in wanted:
+        return content.meaning
+    names = [name for name in content.constants if f"{module}.{name}" in wanted]
+    for name in names:  # it grows
+        made_of = content.constants[name].names
+        names += [n for n in content.constants if n in made_of and n not in names]
+    return " ".join(sorted(content.constants[name].meaning for name in names))
 
 
-def _read(path):
-    found = path.stat()
-    return _parsed(path, found.st_ino, found.st_size, found.st_mtime_ns)
+def _names_imported(path):
+    """Dotted names that a file imports; where it takes all of a module, the module's too."""
+    for node in content_of(path).imports:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        else:
+            base = _absolute(node, (_module_of(path) or "").split(".")[:-1])
+            yield from (base if a.name == "*" else f"{base}.{a.name}" for a in node.names)
 
 
-@functools.cache
-def _parsed(path, *_):
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    told = repr(_shape(_Bare().visit(tree)))
-    return _Content(imports, hashlib.sha256(told.encode()).hexdigest())
-
-
-def _shape(node):
-    """A syntax tree as nested tuples; what is left empty is left out, as other Pythons do."""
-    if isinstance(node, list):
-        return [_shape(item) for item in node]
-    if not isinstance(node, ast.AST):
-        return node
-    told = [type(node).__name__]
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if value is not None and value != [] and name != "ctx":
-            told.append((name, _shape(value)))
-    return tuple(told)
-
-
-class _Bare(ast.NodeTransformer):
-    """Takes off docstrings, log lines, the version and the words of errors and of --help."""
-
-    def visit_Pass(self, node):
+def _module_of(path):
+    """Dotted name of a module of the package; None for other files."""
+    parts = list(path.with_suffix("").parts)
+    if PACKAGE not in parts:
         return None
-
-    def visit_Expr(self, node):
-        silent = isinstance(node.value, ast.Constant) or _logs(node.value)
-        return None if silent else self.generic_visit(node)
-
-    def visit_Import(self, node):
-        return None if [alias.name for alias in node.names] == ["logging"] else node
-
-    def visit_Assign(self, node):
-        named = _named(node)
-        return None if named in ("__version__", "log") else self.generic_visit(node)
-
-    def visit_Raise(self, node):
-        self.generic_visit(node)
-        if isinstance(node.exc, ast.Call):
-            node.exc.args = [value for value in node.exc.args if not _is_text(value)]
-        return node
-
-    def visit_Call(self, node):
-        if isinstance(node.func, ast.Name) and node.func.id == "InputError":
-            return ast.Call(node.func, [], [])
-        node.keywords = [each for each in node.keywords if each.arg not in TOLD]
-        return self.generic_visit(node)
-
-    def visit_FunctionDef(self, node):
-        self.generic_visit(node)
-        return _WithoutText(node).visit(node)
-
-
-class _WithoutText(ast.NodeTransformer):
-    """Takes off texts that a function gives a name and, without its errors, never reads."""
-
-    def __init__(self, function):
-        self.read = set()
-        for node in ast.walk(function):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                self.read.add(node.id)
-            elif isinstance(node, ast.Global | ast.Nonlocal):
-                self.read.update(node.names)
-
-    def visit_ClassDef(self, node):
-        return node  # its attributes are read from elsewhere
-
-    def visit_Assign(self, node):
-        name = _named(node)
-        return None if name and name not in self.read and _is_text(node.value) else node
-
-
-def _named(node):
-    """The one plain name that an assignment gives a value, if it is one."""
-    target = node.targets[0] if len(node.targets) == 1 else None
-    return target.id if isinstance(target, ast.Name) else None
-
-
-def _is_text(node):
-    if isinstance(node, ast.BinOp):
-        return _is_text(node.left) or _is_text(node.right)
-    return isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
-
-
-def _logs(node):
-    """Whether a node is a call such as log.info(...)."""
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "log"
-    )
+    place = len(parts) - 1 - parts[::-1].index(PACKAGE)
+    return ".".join(parts[place:])
 
 
 @functools.cache
@@ -206,7 +132,7 @@ def _imports(path, source_root):
     """The files of the package that one file imports."""
     names = set()
     package = _dotted(path, source_root)
-    for node in _read(path).imports:
+    for node in content_of(path).imports:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         else:

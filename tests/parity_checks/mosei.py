@@ -18,6 +18,7 @@ from dynmm.data.mosei.raw import FILE
 from dynmm.metrics.regression import sentiment_scores
 from dynmm.models.experts import mosei as mosei_experts
 from dynmm.models.experts.dynamic import DynamicExperts
+from dynmm.models.experts.transformer_gate import TransformerGate
 from dynmm.training.resource_term import expert_costs, resource_term
 from dynmm.vocabulary import MOSEI_MODALITIES
 
@@ -191,7 +192,7 @@ def dynamic_of(shapes, sizes, heads):
         "text": expert_of(text, {"text": sizes["text"]}, heads),
         "fusion": expert_of(_stripped(shapes, "branch2."), sizes, heads),
     }
-    gate = mosei_experts.TransformerGate(
+    gate = TransformerGate(
         sizes,
         shapes["gate.1.weight"][0],
         width=shapes["gate.0.conv.weight"][0],

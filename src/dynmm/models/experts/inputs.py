@@ -21,3 +21,13 @@ def first_of_one(network):
     """
     reads = getattr(network, "reads_first", False)
     return {FIRST: torch.zeros(1, network.outputs)} if reads else {}
+
+
+def joint_size(input_sizes, modalities):
+    """Feature size of modalities side by side."""
+    return sum(input_sizes[modality] for modality in modalities)
+
+
+def side_by_side(inputs, modalities):
+    """Modalities side by side, (..., joint size)."""
+    return torch.cat([inputs[modality] for modality in modalities], dim=-1)

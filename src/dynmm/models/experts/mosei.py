@@ -1,4 +1,4 @@
-"""The experts and the gate on CMU-MOSEI: transformers and GRUs over vision, audio and text.
+"""The experts on CMU-MOSEI: transformers and GRUs over vision, audio and text.
 
 Architectures and parameter names are those of the authors' scripts (affect_uni.py, affect_mm.py,
 affect_dyn.py over MultiBench). An expert is called with a dict of `vision`, `audio`, `text`
@@ -10,12 +10,12 @@ those of `SequenceTransformer`.
 import torch
 from torch import nn
 
-from dynmm.models.experts.availability import availability_mask
+from dynmm.models.experts.inputs import joint_size, side_by_side
 from dynmm.models.experts.mlp import Mlp
-from dynmm.models.experts.registry import register_expert, register_gate
+from dynmm.models.experts.registry import register_expert
 from dynmm.models.experts.sequence_gru import SequenceGru
 from dynmm.models.experts.sequence_transformer import SequenceTransformer
-from dynmm.options import Depth, Flag, Readout, Share, Size, ThreeSizes, shared_by, three_shared_by
+from dynmm.options import Depth, Readout, Share, Size, ThreeSizes, shared_by, three_shared_by
 from dynmm.vocabulary import MOSEI, MOSEI_MODALITIES
 
 # see `dynmm.models.experts.width`
@@ -99,7 +99,7 @@ class EarlyFusionTransformer(nn.Module):
     ):
         super().__init__()
         encoder = SequenceTransformer(
-            _joint_size(input_sizes),
+            joint_size(input_sizes, MOSEI_MODALITIES),
             width,
             heads=heads,
             layers=layers,
@@ -112,7 +112,7 @@ class EarlyFusionTransformer(nn.Module):
     def forward(self, inputs):
         """Scores (B, outputs)."""
         encoder, head = self.head
-        return head(encoder(_side_by_side(inputs), inputs["lengths"]))
+        return head(encoder(side_by_side(inputs, MOSEI_MODALITIES), inputs["lengths"]))
 
 
 @register_expert(MOSEI, "late_fusion")
@@ -165,13 +165,13 @@ class EarlyFusionGru(nn.Module):
         self, input_sizes, outputs, width: Size = 512, hidden: Size = 256, dropout: Share = 0.1
     ):
         super().__init__()
-        encoder = SequenceGru(_joint_size(input_sizes), width, dropout)
+        encoder = SequenceGru(joint_size(input_sizes, MOSEI_MODALITIES), width, dropout)
         self.head = nn.Sequential(encoder, Mlp(width, hidden, outputs))
 
     def forward(self, inputs):
         """Scores (B, outputs)."""
         encoder, head = self.head
-        return head(encoder(_side_by_side(inputs), inputs["lengths"]))
+        return head(encoder(side_by_side(inputs, MOSEI_MODALITIES), inputs["lengths"]))
 
 
 @register_expert(MOSEI, "late_fusion_gru")
@@ -199,58 +199,6 @@ class LateFusionGru(nn.Module):
     def forward(self, inputs):
         """Scores (B, outputs)."""
         return self.head(_read_each(self.encoders, inputs))
-
-
-@register_gate(MOSEI, "transformer")
-class TransformerGate(nn.Sequential):
-    """A transformer on all modalities side by side and a linear layer.
-
-    The defaults are the gate of the authors' code (affect_dyn.py). The paper's text has one of
-    hidden size 512 with 2 heads (section 4.2) and says neither its layers nor its feedforward size.
-    With `availability` the linear layer also reads which modalities are there.
-    """
-
-    modalities = MOSEI_MODALITIES
-
-    def __init__(
-        self,
-        input_sizes,
-        experts,
-        width: shared_by("heads") = 10,
-        heads: Depth = 5,
-        layers: Depth = 5,
-        feedforward: Size = 2048,
-        dropout: Share = 0.1,
-        readout: Readout = "last_valid",
-        availability: Flag = False,
-    ):
-        encoder = SequenceTransformer(
-            _joint_size(input_sizes),
-            width,
-            heads=heads,
-            layers=layers,
-            feedforward=feedforward,
-            dropout=dropout,
-            readout=readout,
-        )
-        super().__init__(encoder, nn.Linear(width + availability * len(self.modalities), experts))
-        self.availability = availability
-
-    def forward(self, inputs):
-        """Gate logits (B, experts)."""
-        encoder, linear = self
-        read = encoder(_side_by_side(inputs), inputs["lengths"])
-        if self.availability:
-            read = torch.cat([read, availability_mask(inputs, self.modalities)], dim=1)
-        return linear(read)
-
-
-def _joint_size(input_sizes):
-    return sum(input_sizes[modality] for modality in MOSEI_MODALITIES)
-
-
-def _side_by_side(inputs):
-    return torch.cat([inputs[modality] for modality in MOSEI_MODALITIES], dim=-1)
 
 
 def _read_each(encoders, inputs):

@@ -1,6 +1,6 @@
 """CMU-MOSEI: the gates over its experts, and what the networks cost that they choose between."""
 
-from dynmm.models.experts import mosei, probe_gate  # noqa: F401 (they register gates)
+from dynmm.models.experts import probe_gate, transformer_gate  # noqa: F401 (they register gates)
 from dynmm.models.experts.sequence_madds import madds_at_length
 
 
