@@ -1,10 +1,13 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dynmm.errors import InputError
 from dynmm.models.segmentation.build import build_segmentation
+from dynmm.models.segmentation.context import means_by_products
 from dynmm.models.segmentation.decoder import LearnedUpsample
 from dynmm.models.segmentation.dynamic_esanet import PATHS, GlobalGate
+from dynmm.training.segmentation.task import multi_scale_cross_entropy
 
 SMALL = {
     "encoder": "resnet18",
@@ -137,3 +140,33 @@ def test_sizes_that_do_not_suit_are_refused(kind, size):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="rgb, depth, static, dynamic"):
         build_segmentation("thermal", SMALL)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (15, 20), (7, 5), (4, 4)])
+@pytest.mark.parametrize("bins", [1, 5])
+def test_means_of_bins_by_matrix_products_are_torch_s(size, bins):
+    """A GPU takes them where it has to sum in a fixed order."""
+    x = torch.randn(2, 3, *size, requires_grad=True)
+    means, expected = means_by_products(x, bins), F.adaptive_avg_pool2d(x, bins)
+    torch.testing.assert_close(means, expected)
+    seed = torch.randn_like(means)
+    (gradient,), (wanted,) = (torch.autograd.grad(y, x, seed) for y in (means, expected))
+    torch.testing.assert_close(gradient, wanted)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_trains_a_network_twice_to_the_same_bits():
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            network = build_segmentation("static", SMALL, 40).cuda().train()
+            outputs = network(torch.randn(2, 3, 64, 64).cuda(), torch.randn(2, 1, 64, 64).cuda())
+            labels = [torch.randint(0, 41, o.shape[0:1] + o.shape[2:]).cuda() for o in outputs]
+            loss = multi_scale_cross_entropy(outputs, labels, torch.ones(40).cuda())
+            loss.backward()
+            found.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
+        assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    finally:
+        torch.use_deterministic_algorithms(False)

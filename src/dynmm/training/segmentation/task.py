@@ -147,9 +147,12 @@ def cross_entropy_2d(logits, labels, class_weights):
         class_weights: (C,) float32.
     """
     target = labels.long() - 1
+    # a GPU sums a whole batch in no fixed order, and torch stops where one is asked for
+    fixed_order = logits.is_cuda and torch.are_deterministic_algorithms_enabled()
+    reduction = "none" if fixed_order else "sum"
     loss = F.cross_entropy(
-        logits.float(), target, weight=class_weights, ignore_index=-1, reduction="sum"
-    )
+        logits.float(), target, weight=class_weights, ignore_index=-1, reduction=reduction
+    ).sum()
     weight = class_weights[target.clamp(min=0)].where(target >= 0, class_weights.new_zeros(()))
     total = weight.double().sum().to(loss.dtype)
     return loss / total.clamp(min=torch.finfo(loss.dtype).tiny)
