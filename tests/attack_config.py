@@ -44,6 +44,8 @@ def _task(task, module):
     own = {
         key: value for key, value in section["dynamic"].items() if key not in ("experts", "folds")
     }
+    module_of_gate = {"module": f"{EXPERTS}/{GATE_MODULES[task]}.py"}
+    own["gate"] = own["gate"] | module_of_gate
     gate = {"lambda": 0, "tau": 1, "mode": "straight_through", "freeze": False}
     point = {key: section["noise"]["points"]["dynmm"][key] for key in gate}
     return {
@@ -51,7 +53,7 @@ def _task(task, module):
         "experts": {
             "text": {"training": section["training"] | NOISY, "module": f"{EXPERTS}/{module}.py"}
         },
-        "dynamic": NOISY | {"gate": {"module": f"{EXPERTS}/{GATE_MODULES[task]}.py"}},
+        "dynamic": NOISY | {"gate": module_of_gate},
         "points": [point],
         "gates": {
             "whole": gate | {"title": "All keys", "dynamic": own | NOISY, "budgets": [{"ms": 3}]},

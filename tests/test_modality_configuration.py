@@ -153,7 +153,12 @@ def test_budgets_of_a_grid_point_are_those_of_the_rows_that_name_it():
         ),
         (("training", "to_beat"), 1.0, "training.to_beat", "an F1"),
         (("experts", "text", "training"), {"to_beat": 2}, "experts.text.training.to_beat", "an F1"),
-        (("gates", "x"), GATED | {"dynamic": {"to_beat": 0}}, "gates.x.dynamic.to_beat", "above 0"),
+        (
+            ("gates", "x"),
+            GATED | {"dynamic": {"to_beat": 0}},
+            "gates.x.dynamic.to_beat",
+            "at least",
+        ),
         (("grid", "lambda"), ["1e999"], "lambda", "at most 1e+06"),
     ],
 )

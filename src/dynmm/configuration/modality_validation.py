@@ -6,6 +6,7 @@ from dynmm.configuration.refusal import refused
 from dynmm.configuration.table_rows import check_rows
 from dynmm.vocabulary import CROSS_FITTED, DYNAMIC, MMIMDB
 
+LEAST_LOSS = 1e-6  # below which no epoch comes
 REGRET = "regret"  # a mode that learns from the losses of experts that stay as they are
 
 
@@ -73,7 +74,8 @@ def _check_to_beat(section, key):
         if key == MMIMDB and block.get("select_by") != "objective":
             wrong, expected = to_beat >= 1, "below 1, or null: the score is an F1"
         else:
-            wrong, expected = to_beat <= 0, "above 0, or null: a lower loss is better"
+            wrong = to_beat < LEAST_LOSS
+            expected = f"at least {LEAST_LOSS:g}, or null: a lower loss is better"
         if wrong:
             raise refused(f"{path}.to_beat", to_beat, expected)
 
