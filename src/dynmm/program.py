@@ -45,8 +45,8 @@ def training_parser(description):
 def run(main, arguments):
     """Call `main(arguments)` with logging set up; exit 1 with one message if it fails.
 
-    SIGTERM, SIGUSR1 and Ctrl-C end the program with 128 and the signal's number; a training leaves a
-    checkpoint first. The log file gets everything. The terminal gets the messages of level INFO
+    SIGTERM, SIGUSR1 and Ctrl-C end the program with 128 and the signal's number; a training leaves
+    a checkpoint first. The log file gets everything. The terminal gets the messages of level INFO
     and, when the program fails, the message of an InputError or the last lines of another error's
     traceback. A program that resumes (--resume-dir) also writes into `attempts_log`.
     """
