@@ -117,7 +117,8 @@ class _Bare(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node):
-        if isinstance(node.func, ast.Name) and node.func.id == "InputError":
+        named = node.func.id if isinstance(node.func, ast.Name) else None
+        if named == "InputError" or _logs(node):
             return ast.Call(node.func, [], [])
         node.keywords = [each for each in node.keywords if each.arg not in TOLD]
         return self.generic_visit(node)
