@@ -32,6 +32,13 @@ def linked(file, key, shape, other):
     file[key] = h5py.ExternalLink(str(other), "x")
 
 
+def linked_by_a_folder(file, key, shape, other):
+    with h5py.File(other, "w") as source:
+        source["x"] = np.zeros(shape, np.uint8)
+    file["elsewhere"] = h5py.ExternalLink(str(other), "/")
+    file[key] = h5py.SoftLink("/elsewhere/x")
+
+
 def declared(file, key, shape, other):
     file.create_dataset(key, (10**12, *shape[1:]), np.uint8)
 
@@ -55,7 +62,8 @@ def one_large_piece(file, key, shape, other):
     [
         (external, "bytes lie in other files"),
         (virtual, "bytes lie in other files"),
-        (linked, "a link to another file"),
+        (linked, "a link, which may lead to another file"),
+        (linked_by_a_folder, "a link, which may lead to another file"),
         (declared, "of which the file holds a part alone"),
         (declared_in_pieces, "of which the file holds a part alone"),
         (partly_written, "of which the file holds a part alone"),

@@ -109,10 +109,11 @@ class RawHdf5:
 
     def _array(self, key):
         """An array whose bytes are in this file: HDF5 can name any other file of the machine."""
-        linked = isinstance(self._file.get(key, getlink=True), h5py.ExternalLink)
+        link = self._file.get(key, getlink=True)
+        linked = isinstance(link, h5py.SoftLink | h5py.ExternalLink)
         array = None if linked else self._file.get(key)
         if linked:
-            found = "a link to another file"
+            found = "a link, which may lead to another file"
         elif not isinstance(array, h5py.Dataset):
             found = "the key is missing" if array is None else "a group"
         elif array.external or array.is_virtual:

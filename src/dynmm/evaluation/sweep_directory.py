@@ -15,6 +15,7 @@ from dynmm.stored_records import read_sealed, sealed
 
 CLEAN, LOCK, RECORD = "clean", "lock", "provenance.json"
 RUNS = "runs"
+NAMES = "names of all arrays"  # a bit of the archive's head can hide one
 UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE)
 log = logging.getLogger("dynmm.evaluation")
 
@@ -56,11 +57,11 @@ class SweepDirectory:
     def keep(self, name, arrays):
         """Store a dict of arrays under a name, whole or not at all."""
         with atomic_path(self._arrays(name)) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **arrays, **{NAMES: np.array(list(arrays))})
 
     def kept(self, name):
         """The dict of arrays stored under a name; None where they are missing or damaged."""
-        return self._whole(self._arrays(name), load_arrays)
+        return self._whole(self._arrays(name), _complete)
 
     def runs(self, setting, part):
         """What is stored of one part of a setting, a level: run -> dict of numbers."""
@@ -97,3 +98,12 @@ class SweepDirectory:
         with open(self.path / LOCK, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _complete(path):
+    """The arrays of a file that `keep` wrote, none of which lacks."""
+    arrays = load_arrays(path)
+    names = arrays.pop(NAMES, None)
+    if names is None or names.tolist() != list(arrays):
+        raise InputError("a file of arrays lacks some", file=path, found=", ".join(arrays))
+    return arrays
