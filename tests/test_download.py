@@ -185,6 +185,14 @@ def test_finished_file_is_left_alone(server, tmp_path):
     assert (tmp_path / "file.bin").stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_what_a_kill_left_beside_a_finished_file_is_removed(server, tmp_path):
+    fetch(server, tmp_path / "file.bin")
+    for left in ("file.bin.part", "file.bin.part.json"):
+        (tmp_path / left).write_text("left")
+    assert fetch(server, tmp_path / "file.bin") is False
+    assert files(tmp_path) == ["file.bin"]
+
+
 def test_another_file_of_this_name_is_named_and_kept(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(b"mine")
     with pytest.raises(InputError, match="found: 4 bytes"):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -12,6 +13,16 @@ import pytest
 
 from dynmm import program
 from training_programs import ENVIRONMENT
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Those of this process, back in place after a program ran in it."""
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def end(main, capsys, **paths):

@@ -180,6 +180,28 @@ def test_a_later_call_goes_on_where_the_last_one_died(server, tmp_path):
     assert names(tmp_path) == ["movies.hdf5"]
 
 
+def test_stopped_while_it_is_put_together_it_fetches_nothing_again(server, tmp_path):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    target = tmp_path / "movies.hdf5"
+    with pytest.raises(KeyboardInterrupt):
+        fetch_datasets(server.address, target, list(RawMovies.layout), stop)
+    assert names(tmp_path) == ["movies.hdf5.ranges", "movies.hdf5.ranges.json"]
+    server.sent = 0
+    fetch(server, target)
+    check_movies(target)
+    assert server.sent <= 6 * BLOCK and names(tmp_path) == ["movies.hdf5"]
+
+
+def test_ranges_that_a_kill_left_beside_the_file_are_removed(server, tmp_path):
+    fetch(server, tmp_path / "movies.hdf5")
+    for left in ("movies.hdf5.ranges", "movies.hdf5.ranges.json"):
+        (tmp_path / left).write_text("left")
+    assert fetch(server, tmp_path / "movies.hdf5") is False
+    assert names(tmp_path) == ["movies.hdf5"]
+
+
 def test_ranges_of_another_version_are_dropped(server, tmp_path):
     target = tmp_path / "movies.hdf5"
     _fail_in_the_middle(server, target)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynmm.errors import InputError
 from dynmm.files import atomic_path, write_json
+from dynmm.stop_signals import deferred
 from dynmm.stored_arrays import load_arrays
 from dynmm.stored_records import read_sealed, sealed
 
@@ -83,7 +84,8 @@ class SweepDirectory:
         if not path.exists():
             return None
         try:
-            return read(path)
+            with deferred():  # else a library may take a signal for damage
+                return read(path)
         except InputError as error:
             cause = error.__cause__
             if isinstance(cause, MemoryError) or getattr(cause, "errno", None) in UNREADABLE:
@@ -95,6 +97,7 @@ class SweepDirectory:
     @contextlib.contextmanager
     def _locked(self):
         # the kernel gives the lock back after any kind of end
+        self.path.mkdir(parents=True, exist_ok=True)  # it may have been removed
         with open(self.path / LOCK, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

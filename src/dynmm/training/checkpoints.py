@@ -66,7 +66,7 @@ class Checkpoints:
             best_epoch: of the best weights so far, counted from 1; None where there are none.
             best: their tensors by name, or None where they are stored already.
         """
-        self._require()
+        self._require()  # or it would come back without what it held
         started = time.monotonic()
         number = 1 + max(map(_number, self._records()), default=0)
         record = {"state": f"state-{number}.pt", "best": None}
@@ -81,6 +81,7 @@ class Checkpoints:
 
     def store_best(self, epoch, tensors):
         """Write the weights of the best epoch where tensors are given; returns name and SHA-256."""
+        self._require()
         path = self.folder / f"best-{epoch}.safetensors"
         if tensors is not None:
             save_weights(tensors, path)

@@ -83,6 +83,7 @@ class RunDirectory:
             outcome: JSON-able, what `finished` gives.
             best: name and SHA-256 of the best weights, as `Checkpoints.store_best` gives them.
         """
+        self.require()
         write_json(self.path / FINISHED, outcome | best)
         self.checkpoints.drop_all_but(best["best"])
 

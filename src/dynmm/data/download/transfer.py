@@ -53,10 +53,11 @@ def download(addresses, target, size=None, sha256=None, md5=None, retries=5, pau
     addresses = [addresses] if isinstance(addresses, str) else list(addresses)
     target = Path(target)
     checks = {"size": size, "sha256": sha256, "md5": md5}
+    part = target.with_name(target.name + ".part")
     if target.exists():
         _accept_existing(target, checks)
+        part_file.remove(part)  # what a kill left
         return False
-    part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     with part_file.held(part) as file:
