@@ -202,5 +202,7 @@ def course(task, **settings):
             assert epoch == kept[-1]
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(InputError):
-        loop.fit(task, Recording(Path(folder), 0), loop.LoopSettings(seed=0, **settings))
+        loop.fit(
+            task, Recording(Path(folder), 0, lambda: None), loop.LoopSettings(seed=0, **settings)
+        )
     return len(done), kept

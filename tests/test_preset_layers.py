@@ -159,7 +159,12 @@ def test_config_yaml_runs_the_sample():
 def test_a_job_on_another_machine_sees_the_configuration_of_the_command(tmp_path):
     """Executors start a job by the options that the user gave, and the Snakefile runs again."""
     tree = fresh_tree(tmp_path / "tree")
-    mine = {"data": SETTINGS["data"], "nyuv2": {"runs": {"rgb": None}, "training": {"epochs": 77}}}
+    changes = {
+        "runs": {"rgb": None},
+        "training": {"epochs": 77},
+        "network": {"pretrained": "none"},
+    }
+    mine = {"data": SETTINGS["data"], "nyuv2": changes}
     (tree / "mine.yaml").write_text(yaml.safe_dump(mine))
     weights = "results/paper/nyuv2/models/esanet/seed0/weights.safetensors"
     given = ("--configfile", "mine.yaml", "--config", "preset=paper")
