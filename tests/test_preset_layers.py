@@ -176,7 +176,7 @@ def test_a_job_on_another_machine_sees_the_configuration_of_the_command(tmp_path
         snakemake(tree, "--dry-run", "--printshellcmds", *options, *given).stdout
         for options in ((weights,), job)
     ]
-    commands = [re.findall(r"train_segmentation.py .*", p) for p in planned]
+    commands = [re.findall(r'train_segmentation\.py" .*', p) for p in planned]
     assert commands[0] == commands[1]
     assert len(commands[0]) == 1 and '"epochs": 77' in commands[0][0]
     assert "resnet50" in commands[0][0]
