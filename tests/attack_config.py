@@ -68,7 +68,7 @@ def _task(task, module):
     }
 
 
-GATE_MODULES = {"mmimdb": "mlp_gate", "mosei": "mosei"}
+GATE_MODULES = {"mmimdb": "mlp_gate", "mosei": "transformer_gate"}
 EXTRA = {  # what the sample leaves out, so that every leaf of the schema has a value
     "routing": {"feature_madds_m": {"mmimdb": {"text": 3}}},
     "nyuv2": {
