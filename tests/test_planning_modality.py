@@ -165,6 +165,8 @@ def test_a_changed_setting_plans_its_stage_and_what_follows(tree, key, value, jo
     [
         ("src/dynmm/models/experts/maxout.py", EXPERTS | MADDS | POINTS | REPORTS),
         ("src/dynmm/models/gate_relaxation.py", EVALUATE_EXPERTS | MADDS | POINTS | REPORTS),
+        ("src/dynmm/models/experts/mlp_gate.py", EVALUATE_EXPERTS | MADDS | POINTS | REPORTS),
+        ("src/dynmm/inference/timing.py", EVALUATE_EXPERTS | EVALUATE_POINTS | REPORTS),
         ("src/dynmm/training/resource_term.py", POINTS | REPORTS),
         ("src/dynmm/tasks/mmimdb/evaluation.py", EVALUATE_EXPERTS | EVALUATE_POINTS | REPORTS),
         ("src/dynmm/models/experts/mosei.py", {}),
