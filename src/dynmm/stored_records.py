@@ -49,11 +49,12 @@ _RESULTS = {  # of a model, or of a gate at one of its budgets
     "seconds_per_sample": _COUNT,
     "budget": {"type": "object", "required": ["unit", "asked"]},
 }
+_TEXTS = ("task", "run", "preset", "content", "select_on")
 METRICS = {  # docs/architecture.md says what the keys are
     "type": "object",
-    "required": ["task", "run", "preset", "seed", "metrics", "madds", "content", "select_on"],
+    "required": [*_TEXTS, "seed", "metrics", "madds"],
     "properties": {
-        **{key: {"type": "string"} for key in ("task", "run", "preset", "content", "select_on")},
+        **{key: {"type": "string"} for key in (*_TEXTS, "modality")},
         "seed": {"type": "integer", "minimum": 0},
         "point": {"type": "object", "additionalProperties": {"type": "string"}},
         "epochs": {"type": "object", "properties": {"own": _EPOCHS, "in_all": _EPOCHS}},

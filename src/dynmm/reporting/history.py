@@ -37,7 +37,9 @@ def read_histories(paths, labels):
     kinds = list(dict.fromkeys(frame["score_name"]))
     if len(kinds) > 1:
         raise InputError(
-            "histories with scores of different kinds", key="score_name", found=", ".join(kinds)
+            "histories with scores of different kinds",
+            key="score_name",
+            found=", ".join(kinds)[:200],
         )
     return frame
 
