@@ -178,7 +178,7 @@ def test_what_it_forked_lives_as_long_as_it_needs_it_and_no_longer(ending):
         for number in (TERM, USR1):
             os.kill(int(child.name), number)
         time.sleep(0.2)
-        assert child.exists()
+        assert (child / "stat").read_text().rpartition(") ")[2][0] != "Z"  # ended, not waited for
     ended = time.monotonic()
     code, *_ = end(process, *([TERM] if ending == "wait()" else []))
     assert time.monotonic() - ended < 30
