@@ -39,7 +39,8 @@ os.environ.update(
 # a cluster sends this to every process of a job before it kills: programs store what they have and
 # end, and the Snakemake above them must live until then
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-# bash waits for its program where they come to both; a trap is not inherited
+# bash before 5.1 stays between Snakemake and a program: it waits for it where a signal comes to both
+# (programs do not inherit the trap)
 shell.prefix("trap : TERM USR1; set -euo pipefail; ")
 
 EARLY = 10  # priority of what may refuse data or settings: it comes before any training

@@ -158,7 +158,7 @@ ready()
 
 
 CHILD = """
-child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)
+child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
 child.start()
 print(child.pid, flush=True)
 """
@@ -178,7 +178,9 @@ def test_what_it_forked_lives_as_long_as_it_needs_it_and_no_longer(ending):
         for number in (TERM, USR1):
             os.kill(int(child.name), number)
         time.sleep(0.2)
-        assert child.exists()
+        assert (child / "stat").read_text().rpartition(") ")[2][0] != "Z"  # ended, not waited for
+    ended = time.monotonic()
     code, *_ = end(process, *([TERM] if ending == "wait()" else []))
+    assert time.monotonic() - ended < 30
     assert code == {"wait()": 128 + TERM, "return": 0}.get(ending, 1)
     assert not child.exists()

@@ -4,61 +4,24 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-import yaml
 
 from dynmm.gpu_presence import gpu_in_sight
 from fixture_rules import tiny_nyu
 from nyu_files import write_raw
-from workflow_tree import CONFIG, ROOT, copy_workflow, fresh_tree, planned, snakemake
+from small_workflow import small_workflow, start
+from workflow_tree import ROOT, copy_workflow, fresh_tree, planned, snakemake
 
 pytestmark = pytest.mark.slow
 PATIENCE = 900  # seconds; a loaded machine takes minutes to where a quiet one takes seconds
-RUNS = {
-    "rgb": None,
-    "esanet": {"training": {"epochs": 2}},
-    "stage1": {"init_from": None, "training": {"epochs": 2}},
-    "esanet_small": {"training": {"epochs": 2}},
-    **dict.fromkeys(
-        # no frames are held out here, and DynMM-b is left out
-        ("dynmm_b", "dynmm_b_79", "dynmm_b_45", "esanet_long", "dynmm_noise", "esanet_noise")
-    ),
-}
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    tree = copy_workflow(tmp_path_factory.mktemp("workflow") / "tree")
-    write_raw(tree / "resources/sample/nyuv2")
-    config = yaml.safe_load((tree / CONFIG).read_text())
-    config["seeds"] = [3]
-    config["execution"] = {"checkpoint_seconds": 0}  # after every step
-    config["nyuv2"] |= {
-        "network": {"height": 64, "width": 64, "channels_decoder": [16, 16, 16]},
-        "training": {"epochs": 2, "batch_size": 3, "select_on": "test"},
-        "runs": RUNS,
-        "noise": {"models": ["esanet"]},
-    }
-    config["nyuv2"]["predicted_frames"]["dynamic"] = "dynmm_a"
-    (tree / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
-    return tree
-
-
-def start(tree, *options):
-    """Snakemake with its jobs in a process group of their own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "1", *options],
-        cwd=tree,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return small_workflow(tmp_path_factory.mktemp("workflow") / "tree")
 
 
 def test_a_killed_workflow_goes_on_by_the_same_command_and_ends_with_the_tables(tree):
