@@ -12,6 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from dynmm import program
+from dynmm.errors import InputError
 from training_programs import ENVIRONMENT
 
 
@@ -105,3 +106,8 @@ def told(path):
 def test_a_program_that_does_not_resume_has_one_log(tmp_path):
     program.run(lambda arguments: None, Namespace(log=tmp_path / "log"))
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_what_a_file_holds_does_not_flood_the_message():
+    text = str(InputError("wrong", key="k" * 5000, found="f" * 5000, expected="short", fix="Mend."))
+    assert len(text) < 2200 and "kkk..." in text and "fff..." in text and text.endswith("Mend.")

@@ -3,6 +3,7 @@
 import difflib
 
 LONGEST_SHOWN = 60  # characters of a value in a message
+LONGEST_PART = 1000  # of anything in a message: what a file holds may have no end
 
 
 class InputError(Exception):
@@ -27,7 +28,10 @@ class InputError(Exception):
         for name in ("file", "key", "found", "expected"):
             value = getattr(self, name)
             if value is not None:
-                parts.append(f"{name}: {value}")
+                text = str(value)
+                parts.append(
+                    f"{name}: {text if len(text) <= LONGEST_PART else text[:LONGEST_PART] + '...'}"
+                )
         text = "; ".join(parts)
         return _on_one_line(f"{text}. {self.fix}" if self.fix else text)
 

@@ -26,6 +26,7 @@ VECTORS = {
     "table": Form("words size", INTEGERS),
     "scale": Form("", low=0),
 }
+SHOWN = 200  # characters of what was found
 LENGTH = 50  # time steps of the raw form
 WIDTHS = {"vision": 35, "audio": 74}
 PARTS = ("train", "valid", "test")
@@ -181,8 +182,8 @@ def _vectors_of(row, vectors, path):
         raise InputError(
             "a row's words do not fit",
             file=path,
-            key=row.id,
-            found=f"{len(words)} words, without a vector: {', '.join(unknown) or 'none'}",
+            key=row.id[:SHOWN],
+            found=f"{len(words)} words, without a vector: {', '.join(unknown)[:SHOWN] or 'none'}",
             expected=f"1 to {LENGTH} words of vectors.npz",
         )
     return np.stack([vectors[word] for word in words])
