@@ -76,9 +76,9 @@ def test_killed_in_every_way_the_same_command_ends_with_the_same_numbers(tmp_pat
         assert names(tree) == names(whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_to_all_processes_lets_a_training_store_its_state(tmp_path, number):
-    """As a cluster sends them; when Snakemake ends, no job of it is left behind."""
+    """As clusters and Ctrl-C send them; when Snakemake ends, no job of it is left behind."""
     runs = {"stage1": {"init_from": None, "training": {"epochs": 1000}}}
     tree = small_workflow(tmp_path / "tree", LONG, runs)
     with open(tree / "Snakefile", "a") as file:

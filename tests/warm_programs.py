@@ -28,6 +28,9 @@ class WarmPrograms:
     Args:
         environment: of all of them.
         names: of those in workflow/scripts/ whose libraries are needed.
+
+    Attributes:
+        process: id of the last one, and of the group of all that it started.
     """
 
     def __init__(self, environment, names):
@@ -64,7 +67,8 @@ class WarmPrograms:
         """
         request = {"arguments": arguments, "output": str(output), "environment": environment}
         self._server.stdin.write(json.dumps(request).encode() + b"\n")
-        process, started, sent = int(self._server.stdout.readline()), time.monotonic(), None
+        self.process = process = int(self._server.stdout.readline())
+        started, sent = time.monotonic(), None
         if after is not None and not select.select([self._server.stdout], [], [], after)[0]:
             with contextlib.suppress(ProcessLookupError):  # it ended just now
                 (os.killpg if group else os.kill)(process, number)

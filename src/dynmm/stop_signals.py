@@ -6,11 +6,13 @@ user's Ctrl-C.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import time
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+_PR_SET_PDEATHSIG = 1
 ENDING_SECONDS = 10  # a process that was told to stop has ended by then
 
 
@@ -30,6 +32,7 @@ class _Listener:
     def __init__(self):
         self.received, self.since = None, 0.0
         self.deferring, self.raised = False, False
+        self.process = self.prctl = None
 
     def __call__(self, number, frame):
         if self.received is None:
@@ -49,11 +52,20 @@ def listen():
 
     A second one raises nothing for ten seconds. To processes forked later, such as those that load
     batches, the signals do nothing: a cluster sends them to every process of a job, and this one
-    needs the others until it has stored what it has. It ends them (`program.run`); they end by
-    themselves where it was killed.
+    needs the others until it has stored what it has. It ends them (`program.run`); the kernel does
+    where it was killed.
     """
+    _listener.process, _listener.prctl = os.getpid(), _prctl()
     for number in STOPPING:
         signal.signal(number, _listener)
+
+
+def _prctl():
+    """Linux's function of this name; elsewhere None."""
+    try:
+        return ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
 
 
 def ignore():
@@ -99,9 +111,16 @@ def broke_off(error):
     return _listener.received if isinstance(error, Stopped) or _listener.raised else None
 
 
-def _block_in_child():
-    if signal.getsignal(signal.SIGTERM) is _listener:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+def _live_for_the_parent():
+    """In a process that was forked: heed no signal, and end where the parent is killed."""
+    if signal.getsignal(signal.SIGTERM) is not _listener:
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    if _listener.prctl is not None:
+        _listener.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != _listener.process:  # it was killed before that
+        os._exit(1)
+    _listener.process = os.getpid()
 
 
-os.register_at_fork(after_in_child=_block_in_child)
+os.register_at_fork(after_in_child=_live_for_the_parent)
